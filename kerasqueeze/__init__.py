@@ -1,0 +1,23 @@
+"""SqueezeNet for Keras 3 on the JAX backend, and a study of how to train it."""
+
+import os
+import sys
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+if "keras" in sys.modules and sys.modules["keras"].backend.backend() != "jax":
+    raise ImportError(
+        f"kerasqueeze runs Keras on JAX, but Keras is already imported with the backend "
+        f"{sys.modules['keras'].backend.backend()!r}; set KERAS_BACKEND=jax before importing keras"
+    )
+
+from kerasqueeze.models.squeezenet import (  # noqa: E402
+    SqueezeNet1_0,
+    SqueezeNet1_1,
+    decode_predictions,
+    fire_module,
+    preprocess_input,
+)
+
+__all__ = ["SqueezeNet1_0", "SqueezeNet1_1", "decode_predictions", "fire_module", "preprocess_input"]
+__version__ = "0.1.0"

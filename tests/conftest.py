@@ -1,0 +1,27 @@
+"""Where the real photos and weights are, for the tests that use them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import kerasqueeze  # noqa: F401  (chooses the Keras backend before any test imports keras)
+
+
+def _folder(variable: str) -> Path:
+    value = os.environ.get(variable)
+    if not value or not Path(value).is_dir():
+        pytest.skip(f"{variable} does not name a folder")
+    return Path(value)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with stanford_dogs/, stanford_dogs_archives/, imagenet/ and others, unpacked."""
+    return _folder("KERASQUEEZE_TEST_DATA")
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Path:
+    """Folder with squeezenet1_0-*.pth and squeezenet1_1-*.pth in torchvision's layout."""
+    return _folder("KERASQUEEZE_TEST_WEIGHTS")
