@@ -11,7 +11,7 @@ if "keras" in sys.modules and sys.modules["keras"].backend.backend() != "jax":
         f"{sys.modules['keras'].backend.backend()!r}; set KERAS_BACKEND=jax before importing keras"
     )
 
-from kerasqueeze.models.squeezenet import (  # noqa: E402
+from kerasqueeze.models.squeezenet import (
     SqueezeNet1_0,
     SqueezeNet1_1,
     decode_predictions,

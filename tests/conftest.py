@@ -8,6 +8,14 @@ import pytest
 import kerasqueeze  # noqa: F401  (chooses the Keras backend before any test imports keras)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep the user's own cache out of the tests, those that start processes included."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["KERASQUEEZE_CACHE"] = str(folder)
+    return folder
+
+
 def _folder(variable: str) -> Path:
     value = os.environ.get(variable)
     if not value or not Path(value).is_dir():

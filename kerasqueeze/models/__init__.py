@@ -1,1 +1,1 @@
-
+"""The networks: SqueezeNet, its weights, its peers."""

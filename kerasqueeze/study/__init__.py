@@ -1,1 +1,1 @@
-
+"""Many experiments: which there are, what their results say."""

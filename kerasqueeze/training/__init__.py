@@ -1,1 +1,1 @@
-
+"""One experiment: its settings and how it is run."""

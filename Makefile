@@ -1,0 +1,60 @@
+# make run                  the digits experiments, offline, in a few minutes
+# make run DATA_DIR=DIR     the three Stanford Dogs experiments
+# make test                 format, lint, types, tests
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= results
+WEIGHTS ?= imagenet
+RUN_OPTIONS ?=
+DATA_DIR ?=
+
+DIGITS := digits_scratch_adam digits_scratch_amsgrad
+FINE := fine_tuning_adam fine_tuning_amsgrad
+comma := ,
+empty :=
+space := $(empty) $(empty)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-real format clean
+
+help:
+	@sed -n '/^# /s/^# //p' Makefile
+
+setup: $(BIN)/.ready
+
+$(BIN)/.ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found; install one, or name it: make PYTHON=/path/to/python"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment; on Debian: apt install python3-venv"; exit 2; }
+	@echo "Installing into $(VENV); the first time takes a minute or two"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+run: setup
+ifeq ($(strip $(DATA_DIR)),)
+	$(BIN)/python scripts/run.py --out '$(OUT)' $(RUN_OPTIONS)
+	$(BIN)/python scripts/compare.py $(DIGITS) --out '$(OUT)'
+else
+	$(BIN)/python scripts/run.py --exp $(subst $(space),$(comma),$(FINE)) --data-dir '$(DATA_DIR)' --weights '$(WEIGHTS)' --out '$(OUT)' $(RUN_OPTIONS)
+	$(BIN)/python scripts/run.py --exp scratch_adam --data-dir '$(DATA_DIR)' --out '$(OUT)' $(RUN_OPTIONS)
+	$(BIN)/python scripts/compare.py $(FINE) --out '$(OUT)'
+	$(BIN)/python scripts/compare.py fine_tuning_adam scratch_adam --out '$(OUT)'
+endif
+
+test: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest -m "not real_data"
+
+# With KERASQUEEZE_TEST_DATA and KERASQUEEZE_TEST_WEIGHTS set to folders of real photos and weights.
+test-real: setup
+	$(BIN)/python -m pytest -m real_data
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache

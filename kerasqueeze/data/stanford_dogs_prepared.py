@@ -1,0 +1,152 @@
+"""Copies of Stanford Dogs that tfds has prepared: where they are, and how to read them without TensorFlow."""
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import os
+import struct
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from kerasqueeze.data.listing import entries, file_state, short_digest, some
+from kerasqueeze.data.progress import Progress
+from kerasqueeze.errors import UserError
+
+VERSION = "0.2.0"
+"""The version of tfds' `stanford_dogs` whose labels are sorted by WordNet id."""
+DOWNLOAD_PAGE = "http://vision.stanford.edu/aditya86/ImageNetDogs/"
+_REMEDY = (
+    f"download images.tar, annotation.tar and lists.tar from {DOWNLOAD_PAGE} into one folder, or Stanford Dogs from "
+    "Kaggle, and name the folder in data_dir (--data-dir)"
+)
+
+
+def find(data_dir: Path) -> Path | None:
+    """Return the folder of the official copy in tfds' data folder `data_dir`, or None."""
+    folder = data_dir / "stanford_dogs" / VERSION
+    return folder if (folder / "dataset_info.json").is_file() else None
+
+
+def official_copy(progress: Progress) -> Path:
+    """Return the folder of the official copy in tfds' own data folder ($TFDS_DATA_DIR, else ~/tensorflow_datasets).
+
+    Where there is none, tfds' builder downloads and prepares one; that takes TensorFlow.
+
+    Raises:
+        UserError: There is none, and none can be made.
+    """
+    data_dir = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    found = find(data_dir)
+    if found is not None:
+        return found
+    if importlib.util.find_spec("tensorflow") is None:
+        raise UserError(
+            f"no Stanford Dogs in {data_dir}: {_REMEDY}; or pip install 'kerasqueeze[tensorflow]', "
+            "and tfds downloads it"
+        )
+    progress.note(f"downloading Stanford Dogs (780 MB) into {data_dir}")
+    try:
+        # tfds itself tries for minutes before it gives up
+        urllib.request.urlopen(urllib.request.Request(f"{DOWNLOAD_PAGE}lists.tar", method="HEAD"), timeout=20).close()
+        _download(data_dir)
+    except Exception as error:  # of the network, tfds, TensorFlow or the disk
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(f"Stanford Dogs cannot be downloaded into {data_dir} ({text}); {_REMEDY}") from error
+    return data_dir / "stanford_dogs" / VERSION
+
+
+def _download(data_dir: Path) -> None:
+    import tensorflow_datasets as tfds
+
+    with contextlib.suppress(RuntimeError):  # TensorFlow is in use already, so it has what it wants
+        importlib.import_module("tensorflow").config.set_visible_devices([], "GPU")
+    builder = tfds.builder(f"stanford_dogs:{VERSION}", data_dir=data_dir, file_format="array_record")
+    with contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare()
+
+
+def state(folder: Path) -> str:
+    """Return digits that change when a file of the copy does."""
+    return short_digest(*(file_state(entry) for entry in entries(folder)))
+
+
+def reader(folder: Path, half: str, names: Sequence[str]) -> Callable[[int], bytes]:
+    """Return a function from a position in `names` to that photo as it is stored.
+
+    Args:
+        folder: The copy: features.json, dataset_info.json and shards in array_record or TFRecord.
+        half: "train" or "test".
+        names: The photos that it has to hold, `<wnid>-<Breed>/<wnid>_<n>.jpg`.
+
+    Raises:
+        UserError: The copy is damaged, or does not hold exactly the photos named.
+    """
+    try:
+        records = _records(folder, half)
+        paths = [records[row]["image/filename"].decode() for row in range(len(records))]
+    except Exception as error:  # tfds and its readers raise nearly anything on damaged files
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(f"{folder} cannot be read ({text}); delete it and prepare it again") from error
+    found = {"/".join(path.split("/")[-2:]): row for row, path in enumerate(paths)}
+    wrong = sorted(set(names) ^ set(found))
+    if wrong:
+        raise UserError(
+            f"{folder} differs from the official {half} list in {len(wrong)} photos ({some(wrong)}); "
+            "delete it and prepare it again"
+        )
+    rows = [found[name] for name in names]
+    return lambda position: records[rows[position]]["image"]
+
+
+class _Records(Protocol):
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int, /) -> dict[str, Any]: ...
+
+
+def _records(folder: Path, half: str) -> _Records:
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder_from_directory(folder)
+    decoders = {"image": tfds.decode.SkipDecoding()}
+    if builder.info.file_format == tfds.core.FileFormat.TFRECORD:
+        paths = [Path(shard.filename) for shard in builder.info.splits[half].file_instructions]
+        return _TFRecords(paths, lambda data: builder.info.features.deserialize_example_np(data, decoders=decoders))
+    return builder.as_data_source(half, decoders=decoders)
+
+
+class _TFRecords:
+    """Random access to TFRecord shards, which tfds reads through TensorFlow alone.
+
+    A record is its length (8 bytes), a checksum of that (4), the data, and a checksum of them (4): TensorFlow
+    `core/lib/io/record_writer.h`. The checksums are not compared.
+    """
+
+    def __init__(self, paths: Sequence[Path], parse: Callable[[bytes], dict[str, Any]]):
+        self._parse = parse
+        self._places = [(path, *place) for path in paths for place in self._scan(path)]
+
+    @staticmethod
+    def _scan(path: Path) -> list[tuple[int, int]]:
+        places, position, end = [], 0, path.stat().st_size
+        with path.open("rb") as file:
+            while position < end:
+                file.seek(position)
+                (length,) = struct.unpack("<Q", file.read(8))
+                places.append((position + 12, length))
+                position += length + 16
+        if position != end:
+            raise ValueError(f"{path.name} is cut short")
+        return places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, row: int, /) -> dict[str, Any]:
+        path, offset, length = self._places[row]
+        with path.open("rb") as file:
+            file.seek(offset)
+            return self._parse(file.read(length))

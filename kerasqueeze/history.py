@@ -1,0 +1,105 @@
+"""The one format of a result: `CSV/<experiment>.csv`, a row per seed and epoch, and `CSV/<experiment>.json` beside it.
+
+Losses are cross-entropies in nats; accuracy, top-5, precision and recall are shares from 0 to 1, precision and recall
+macro-averaged over the classes; `learning_rate` is the one the epoch's last step used; `seconds` is the whole epoch,
+`images_per_second` its training part alone. `_train` values are running means over the epoch, augmentation and dropout
+on; `_val` values come from the validation photos after it.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kerasqueeze.errors import UserError
+from kerasqueeze.files import whole_file, write_text
+
+VAL_METRICS = ("loss_val", "accuracy_val", "top5_val", "precision_val", "recall_val")
+COLUMNS = (
+    "seed",
+    "epoch",
+    "loss_train",
+    "accuracy_train",
+    *VAL_METRICS,
+    "learning_rate",
+    "seconds",
+    "images_per_second",
+)
+
+
+def csv_path(out: Path, experiment: str) -> Path:
+    """Return where the history of `experiment` lies below the folder `out`."""
+    return Path(out) / "CSV" / f"{experiment}.csv"
+
+
+def json_path(out: Path, experiment: str) -> Path:
+    """Return where the record of `experiment` lies below the folder `out`."""
+    return Path(out) / "CSV" / f"{experiment}.json"
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a history and check that it has the schema.
+
+    Returns:
+        The rows, sorted by seed and epoch, with the columns `COLUMNS`.
+
+    Raises:
+        UserError: If the file is missing, is not a history, or holds a seed and epoch twice.
+    """
+    if not Path(path).is_file():
+        raise UserError(
+            f"no history at {path}; run the experiment first: python scripts/run.py --exp {Path(path).stem}"
+        )
+    try:
+        frame = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a CSV file ({error}); move it away and run the experiment again") from None
+    if tuple(frame.columns) != COLUMNS:
+        raise UserError(
+            f"{path} has the columns {', '.join(map(str, frame.columns))}; expected {', '.join(COLUMNS)}; "
+            "move it away and run the experiment again"
+        )
+    if len(frame) and not all(pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes):
+        raise UserError(f"{path} holds text where numbers belong; move it away and run the experiment again")
+    if frame.duplicated(["seed", "epoch"]).any():
+        raise UserError(f"{path} holds an epoch of one seed twice; move it away and run the experiment again")
+    return frame.sort_values(["seed", "epoch"], ignore_index=True)
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write the rows of a history, sorted by seed and epoch, whole or not at all."""
+    ordered = frame.loc[:, list(COLUMNS)].astype({"seed": int, "epoch": int})
+    with whole_file(path) as part:
+        ordered.sort_values(["seed", "epoch"]).to_csv(part, index=False, lineterminator="\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read the record of an experiment.
+
+    Raises:
+        UserError: If the file is missing or is not such a record.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"no record at {path}; run the experiment first: python scripts/run.py --exp {Path(path).stem}")
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}); move it away and run the experiment again") from None
+    if not isinstance(record, dict) or not {"experiment", "data", "runs"} <= record.keys():
+        raise UserError(f"{path} is not the record of an experiment; move it away and run the experiment again")
+    return record
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write the record of an experiment as strict JSON, whole or not at all; what is not finite becomes null."""
+    write_text(path, json.dumps(_finite(record), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

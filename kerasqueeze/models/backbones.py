@@ -1,0 +1,119 @@
+"""SqueezeNet and its peers from `keras.applications`, all with one signature: pixels in, logits out.
+
+Sources: keras/src/applications/mobilenet_v2.py, resnet.py and efficientnet.py; imagenet_utils.py for preprocessing.
+"""
+
+import functools
+import re
+import warnings
+from os import PathLike, fspath
+
+import keras
+from keras import applications, layers
+
+from kerasqueeze.errors import UserError, unknown
+from kerasqueeze.models.layers import CaffePreprocessing, full_precision, require_channels_last
+from kerasqueeze.models.squeezenet import MEAN, MIN_SIZE, STD, SqueezeNet1_0, SqueezeNet1_1, check_head
+
+SQUEEZENETS = {"squeezenet1_0": SqueezeNet1_0, "squeezenet1_1": SqueezeNet1_1}
+PEERS = {
+    "mobilenet_v2": applications.MobileNetV2,
+    "resnet50": applications.ResNet50,
+    "efficientnetb0": applications.EfficientNetB0,
+}
+NAMES = (*SQUEEZENETS, *PEERS)
+
+STAGE = re.compile(r"(?:bn_)?(fire\d+|conv\d+_block\d+|block_?\d+[a-z]?|expanded_conv|[Cc]onv_?\d+|stem|top)")
+
+
+def build(
+    name: str,
+    *,
+    classes: int,
+    image_size: int,
+    weights: str | PathLike[str] | None = None,
+    dropout: float = 0.5,
+) -> keras.Model:
+    """Build a classifier that takes RGB pixels 0–255, float or uint8, (N, S, S, 3), and returns logits (N, classes).
+
+    The initial weights of its new layers depend on `keras.utils.set_random_seed` alone.
+
+    Args:
+        name: One of `NAMES`.
+        classes: Number of classes.
+        image_size: Height and width S of the images in pixels, at least 32.
+        weights: None for a new initialisation, "imagenet", or the path of a file: for a SqueezeNet as `SqueezeNet1_1`
+            takes it, for a peer the file without top that `keras.applications` downloads.
+        dropout: Share of the features that training drops before the last layer, in [0, 1).
+
+    Raises:
+        UserError: An argument is not as described, or the weights cannot be had or do not fit.
+    """
+    if name not in NAMES:
+        raise unknown("model", name, NAMES)
+    if type(image_size) is not int or image_size < MIN_SIZE:
+        raise UserError(f"image_size has to be an integer of at least {MIN_SIZE}. Received: image_size={image_size!r}")
+    if name in SQUEEZENETS:
+        return SQUEEZENETS[name](
+            weights=weights,
+            input_shape=(image_size, image_size, 3),
+            classes=classes,
+            classifier_activation=None,
+            dropout=dropout,
+        )
+    require_channels_last()
+    check_head(classes, dropout)
+    if not isinstance(weights, str | PathLike | None):
+        raise UserError(f"weights has to be None, 'imagenet' or the path of a file. Received: weights={weights!r}")
+    inputs = keras.Input((image_size, image_size, 3))
+    features = _features(name, _preprocessed(inputs, name, weights), weights)
+    initializer = keras.initializers.GlorotUniform()  # before Dropout, which draws a seed unless its rate is 0
+    x = layers.GlobalAveragePooling2D(name="avg_pool")(features)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    logits = layers.Dense(classes, kernel_initializer=initializer, dtype=full_precision(), name="predictions")(x)
+    return keras.Model(inputs, logits, name=name)
+
+
+def stages(model: keras.Model) -> tuple[tuple[str, ...], ...]:
+    """Return the names of a backbone's layers that have weights, by stage, front to back; the head is the last stage.
+
+    A stage is a fire module, a residual or inverted bottleneck block, or a single convolution with its normalisation.
+    """
+    found: dict[str, list[str]] = {}
+    for layer in model.layers:
+        if layer.weights and not isinstance(layer, layers.Normalization):  # whose weights are no training's business
+            match = STAGE.match(layer.name)
+            found.setdefault(match[1] if match else layer.name, []).append(layer.name)
+    return tuple(tuple(names) for names in found.values())
+
+
+def _preprocessed(x, name: str, weights):
+    """Do what the peer's own `preprocess_input` does, with layers."""
+    if name == "mobilenet_v2":
+        return layers.Rescaling(1 / 127.5, -1.0, dtype=full_precision())(x)
+    if name == "resnet50":
+        return CaffePreprocessing(dtype=full_precision())(x)
+    if weights in (None, "imagenet"):
+        return x  # EfficientNet normalises its input itself
+    # Its weights need a second division by the root of the deviation, which it adds only for weights="imagenet". For
+    # the same weights from a file it is done here, ahead of its own x / 255 - mean, so that both come out equal.
+    scale = [s**-0.5 for s in STD]
+    offset = [255 * m * (1 - s) for m, s in zip(MEAN, scale, strict=True)]
+    return layers.Rescaling(scale, offset, dtype=full_precision())(x)
+
+
+def _features(name: str, x, weights):
+    """Add the peer's layers up to its last feature map and return that."""
+    peer = functools.partial(PEERS[name], include_top=False, input_tensor=x, input_shape=tuple(x.shape[1:]))
+    if weights is None:
+        return peer(weights=None).output
+    try:
+        with warnings.catch_warnings():  # MobileNetV2 has weights for 224 pixels and uses them for any size
+            warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square", UserWarning)
+            return peer(weights=fspath(weights)).output
+    except Exception as error:  # Keras' download raises a bare Exception, h5py nearly anything
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"cannot load the weights {fspath(weights)!r} into {name} ({reason}); pass the path of the file "
+            f"without top that keras.applications downloads, or weights=None"
+        ) from None

@@ -1,0 +1,108 @@
+"""Reads weights out of Keras' `.weights.h5` and `.keras` files without building the model they describe.
+
+A `.keras` file can name any layer class and lambda. It is not deserialised here: its weights are read as arrays, and
+its configuration is searched for the names of the layers.
+
+Source: keras/src/saving/saving_lib.py (a zip of config.json and model.weights.h5; a layer's variables are the datasets
+0, 1, … of a group `vars`, whose attribute `name` is the layer's name).
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from kerasqueeze.errors import UserError
+
+MAX_MEMBER = 256 * 2**20  # bytes; with an optimizer's two moments a SqueezeNet has 15 MB
+MAX_OBJECTS, MAX_DEPTH = 100_000, 32
+
+
+def open_keras(path: Path) -> tuple[io.BytesIO, set[str]]:
+    """Return the HDF5 file inside a `.keras` file and the names of all layers in its configuration.
+
+    Raises:
+        UserError: The file is damaged or too large.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in ("config.json", "model.weights.h5"):
+                if archive.getinfo(member).file_size > MAX_MEMBER:
+                    raise UserError(f"{path}: its {member} is larger than {MAX_MEMBER // 2**20} MB; no SqueezeNet is")
+            config = json.loads(archive.read("config.json"))
+            return io.BytesIO(archive.read("model.weights.h5")), set(_layer_names(config))
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path} is damaged, or no .keras file that model.save() wrote ({error})") from None
+
+
+def read_h5(file: Path | io.BytesIO, path: Path, names: dict[str, str]) -> dict[str, np.ndarray]:
+    """Return the kernels and biases in a weights file by `<layer>/kernel` and `<layer>/bias`.
+
+    The optimizer's state and the seeds of random layers are passed over. The model may lie within another one.
+
+    Args:
+        file: The HDF5 file.
+        path: Its name, for the messages.
+        names: The names to expect.
+
+    Raises:
+        UserError: The file is damaged, refers to other files, or has variables of other layers.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    try:
+        with h5py.File(file, "r") as root:
+            for layer, position, dataset in _variables(root, path):
+                name = f"{layer}/{('kernel', 'bias')[position]}" if position in (0, 1) else f"{layer}/{position}"
+                if name not in names or name in tensors:
+                    raise UserError(
+                        f"{path} has the tensor {dataset.name!r} of layer {layer!r}, which SqueezeNet has not"
+                    )
+                if dataset.dtype.kind != "f" or dataset.nbytes > MAX_MEMBER:
+                    raise UserError(
+                        f"{path}: the tensor {dataset.name!r} is {dataset.dtype} {dataset.shape}, no weights"
+                    )
+                tensors[name] = dataset[()]
+    except (OSError, RuntimeError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged, or no file that model.save_weights() wrote ({error})") from None
+    return tensors
+
+
+def _variables(root: h5py.File, path: Path) -> Iterator[tuple[str, int, h5py.Dataset]]:
+    """Yield (layer name, position, dataset) for all layers' variables, following no link out of the file."""
+    groups, seen = [(root, 0)], 0
+    while groups:
+        group, depth = groups.pop()
+        for key in group:
+            seen += 1
+            # Hard links can make a loop, and the other kinds can name any file on this machine.
+            if seen > MAX_OBJECTS or depth > MAX_DEPTH or not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                raise UserError(f"{path} has a link at {group.name}/{key} that no weights file needs")
+            item = group[key]
+            if isinstance(item, h5py.Group):
+                if key != "seed_generator" and (depth, key) != (0, "optimizer"):
+                    groups.append((item, depth + 1))
+            elif isinstance(item, h5py.Dataset):
+                if item.is_virtual or item.external is not None:
+                    raise UserError(f"{path}: the data of {item.name} lie in another file; expected one whole file")
+                if group.name.rpartition("/")[2] == "vars" and key.isdecimal():
+                    yield str(group.attrs.get("name", "")), int(key), item
+
+
+def _layer_names(config) -> Iterator[str]:
+    """Yield the names of the layers in a model's configuration, at any depth."""
+    pending = [config]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(item)
+        elif isinstance(item, dict):
+            inner = item.get("config")
+            if isinstance(inner, dict) and isinstance(inner.get("name"), str):
+                yield inner["name"]
+            pending.extend(item.values())

@@ -1,0 +1,79 @@
+"""The named experiments. Each entry's `about` holds what it asks, the command and the result to expect."""
+
+import textwrap
+
+from kerasqueeze.errors import unknown
+from kerasqueeze.training.experiment import Experiment
+
+_DOGS_SCRATCH = {
+    "dataset": "stanford_dogs",
+    "weights": "none",
+    "learning_rate": 4e-4,
+    "warmup_steps": 1500,
+    "epochs": 20,
+    "dropout": 0.2,
+    "crop_area": 0.35,
+}
+_DOGS_FINE_TUNING = {
+    "dataset": "stanford_dogs",
+    "weights": "imagenet",
+    "learning_rate": 2e-4,
+    "warmup_steps": 300,
+    "epochs": 8,
+    "dropout": 0.5,
+    "crop_area": 0.5,
+}
+_DIGITS = {
+    "dataset": "digits",
+    "weights": "none",
+    "learning_rate": 1e-3,
+    "warmup_steps": 100,
+    "epochs": 15,
+    "image_size": 32,
+    "dropout": 0.2,
+    "crop_area": 0.8,
+    "flip": False,
+}
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        Experiment(name="scratch_adam", optimizer="adam", about="TBD", **_DOGS_SCRATCH),
+        Experiment(name="scratch_amsgrad", optimizer="amsgrad", about="TBD", **_DOGS_SCRATCH),
+        Experiment(name="fine_tuning_adam", optimizer="adam", about="TBD", **_DOGS_FINE_TUNING),
+        Experiment(name="fine_tuning_amsgrad", optimizer="amsgrad", about="TBD", **_DOGS_FINE_TUNING),
+        Experiment(name="digits_scratch_adam", optimizer="adam", about="TBD", **_DIGITS),
+        Experiment(name="digits_scratch_amsgrad", optimizer="amsgrad", about="TBD", **_DIGITS),
+    )
+}
+
+DEFAULT = ("digits_scratch_adam", "digits_scratch_amsgrad")
+"""What is run when nothing is named: needs no photos and no network."""
+
+
+def get(name: str) -> Experiment:
+    """Return the experiment called `name`.
+
+    Raises:
+        UserError: If there is none; the line lists those there are.
+    """
+    if name not in EXPERIMENTS:
+        raise unknown("experiment", name, EXPERIMENTS)
+    return EXPERIMENTS[name]
+
+
+def listing() -> str:
+    """Return every experiment with what it asks and its settings, as text."""
+    blocks = []
+    for experiment in EXPERIMENTS.values():
+        settings = {key: value for key, value in experiment.settings().items() if key not in ("name",)}
+        blocks.append(
+            f"{experiment.name}\n{textwrap.indent(textwrap.dedent(experiment.about).strip(), '  ')}\n"
+            + textwrap.fill(
+                ", ".join(f"{key}={value}" for key, value in settings.items()),
+                width=110,
+                initial_indent="  ",
+                subsequent_indent="  ",
+            )
+        )
+    return "\n\n".join(blocks)

@@ -1,0 +1,57 @@
+"""Whole files, the cache folder, the history's own guards."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from kerasqueeze import history
+from kerasqueeze.files import cache_dir, whole_file, write_text
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "x.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), whole_file(path) as part:
+        part.write_text("half")
+        raise RuntimeError
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.txt"]
+    assert path.read_text() == "old"
+
+
+def test_a_killed_writer_leaves_the_old_file(tmp_path):
+    path = tmp_path / "x.txt"
+    write_text(path, "old")
+    code = (
+        "import os, sys, pathlib, signal\n"
+        "from kerasqueeze.files import whole_file\n"
+        "with whole_file(pathlib.Path(sys.argv[1])) as part:\n"
+        "    part.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == -9
+    assert path.read_text() == "old"
+
+
+def test_the_cache_folder_can_be_chosen(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERASQUEEZE_CACHE", str(tmp_path / "here"))
+    assert cache_dir() == tmp_path / "here"
+    monkeypatch.delenv("KERASQUEEZE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "kerasqueeze"
+
+
+def test_numbers_survive_being_read_and_written_again(tmp_path):
+    values = dict.fromkeys(history.COLUMNS, 0.1 + 1e-17) | {"seed": 0, "epoch": 1, "loss_val": 2 / 3}
+    path = tmp_path / "x.csv"
+    history.write_csv(path, pd.DataFrame([values]))
+    first = path.read_bytes()
+    history.write_csv(path, history.read_csv(path))
+    assert path.read_bytes() == first
+    assert history.read_csv(path)["loss_val"][0] == 2 / 3
+
+
+def test_what_is_not_finite_becomes_null(tmp_path):
+    path = tmp_path / "x.json"
+    history.write_json(path, {"experiment": {}, "data": {}, "runs": {"0": [float("nan"), float("inf"), 1.5]}})
+    assert history.read_json(path)["runs"]["0"] == [None, None, 1.5]

@@ -1,0 +1,87 @@
+"""The commands as a user types them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+QUICK = ["--limit", "8", "--epochs", "1", "--batch-size", "40"]
+
+
+def script(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, SCRIPTS / f"{name}.py", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    return out, script("run", "--out", out, *QUICK)
+
+
+def test_run_trains_draws_and_prints_the_table(ran):
+    out, done = ran
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("| Model | Initialisation | Optimizer | Accuracy | Precision | Recall |")
+    assert done.stdout.count("| SqueezeNet 1.1 | random | A") == 2
+    assert sorted(path.name for path in (out / "CSV").iterdir()) == [
+        "digits_scratch_adam.csv",
+        "digits_scratch_adam.json",
+        "digits_scratch_amsgrad.csv",
+        "digits_scratch_amsgrad.json",
+        "summary.csv",
+    ]
+    with Image.open(out / "PNG" / "digits_scratch_adam.png") as picture:
+        picture.verify()
+
+
+def test_compare_draws_and_says_undecided_for_one_seed(ran):
+    out, _ = ran
+    done = script("compare", "digits_scratch_adam", "digits_scratch_amsgrad", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "undecided" in done.stdout
+    assert "The arms differ in: optimizer." in done.stdout
+    assert (out / "PNG" / "digits_scratch_adam_VS_digits_scratch_amsgrad_combined.png").exists()
+    assert len(pd.read_csv(out / "CSV" / "summary.csv")) == 2
+
+
+def test_list_shows_every_experiment_with_its_settings():
+    done = script("run", "--list")
+    assert done.returncode == 0
+    for name in ("scratch_adam", "scratch_amsgrad", "fine_tuning_adam", "fine_tuning_amsgrad", "digits_scratch_adam"):
+        assert f"\n{name}\n" in f"\n{done.stdout}"
+    assert "optimizer=amsgrad" in done.stdout and "image_size=128" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--exp", "skratch"], "unknown experiment 'skratch'; choose from: digits_scratch_adam"),
+        (["--exp", "scratch_adam", "--model", "vgg"], "unknown model 'vgg'; choose from: "),
+        (["--exp", "scratch_adam", "--dataset", "cats"], "unknown data set 'cats'; choose from: "),
+        (["--exp", "scratch_adam", "--optimizer", "sgd"], "unknown optimizer 'sgd'; choose from: adam, amsgrad"),
+        (["--exp", "scratch_adam", "--epochs", "many"], "argument --epochs: invalid int value: 'many'"),
+        (["--exp", "scratch_adam", "--epochs", "0"], "epochs=0 is out of range; expected a whole number from 1 up"),
+        (["--exp", "scratch_adam", "--seeds", "0,0"], "'0,0' is not a list of seeds; expected whole numbers"),
+        (["--exp", "scratch_adam", "--sede", "0"], "unrecognized arguments: --sede"),
+        (["--exp", "scratch_adam", "--data-dir", "nowhere"], "nowhere"),
+        (["--exp", "fine_tuning_adam", "--weights", "w.pth"], "no weights file at 'w.pth'"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(arguments, said, tmp_path):
+    done = script("run", *arguments, "--out", tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_compare_names_what_is_missing(tmp_path):
+    done = script("compare", "a", "b", "--out", tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "run the experiment first: python scripts/run.py --exp a" in done.stderr
+    assert script("compare", "a", "a").returncode == 2

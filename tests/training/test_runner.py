@@ -1,0 +1,138 @@
+"""A whole experiment on the digits: files, sameness by seed, guards."""
+
+import json
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from kerasqueeze import history
+from kerasqueeze.data import datasets
+from kerasqueeze.errors import UserError
+from kerasqueeze.training import runner
+from kerasqueeze.training.experiment import Experiment
+
+TINY = Experiment(
+    name="tiny", about="", dataset="digits", image_size=32, limit=12, batch_size=24, epochs=2, learning_rate=1e-3
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("finished")
+    return out, runner.run(TINY, [0], out=out)
+
+
+def test_a_run_leaves_history_record_and_network(finished):
+    out, record = finished
+    rows = history.read_csv(out / "CSV" / "tiny.csv")
+    assert rows[["seed", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2]]
+    assert np.isfinite(rows.to_numpy(float)).all()
+    assert json.loads((out / "CSV" / "tiny.json").read_text()) == record
+    run = record["runs"]["0"]
+    assert run["epochs"] == 2
+    assert run["outcome"] in ("ran all epochs", "never started")
+    assert run["test"]["photos"] == record["data"]["test"] == 450
+    assert record["experiment"]["limit"] == 12
+
+
+def test_the_saved_network_has_the_recorded_test_scores(finished):
+    """Scored anew from the file, with scikit-learn, on photos that were loaded anew."""
+    out, record = finished
+    network = keras.models.load_model(out / "models" / "tiny_seed0.keras")
+    test = datasets.load("digits", image_size=32, limit=12).test
+    pixels, labels = test.batch(np.arange(len(test)))
+    predicted = network.predict(pixels, verbose=0).argmax(1)
+    scores = record["runs"]["0"]["test"]
+    assert scores["accuracy"] == pytest.approx(sk.accuracy_score(labels, predicted), abs=2 / len(labels))
+    assert scores["recall"] == pytest.approx(sk.recall_score(labels, predicted, average="macro"), abs=0.02)
+
+
+def test_same_seed_same_numbers_other_seed_others(finished, tmp_path):
+    out, _ = finished
+    runner.run(TINY, [0, 1], out=tmp_path)
+    columns = list(history.COLUMNS[:-2])  # all but the times
+    first = history.read_csv(out / "CSV" / "tiny.csv")[columns]
+    again = history.read_csv(tmp_path / "CSV" / "tiny.csv")[columns]
+    np.testing.assert_array_equal(first.to_numpy(), again[again["seed"] == 0].to_numpy())
+    assert (first["loss_train"].to_numpy() != again[again["seed"] == 1]["loss_train"].to_numpy()).all()
+
+
+def test_arms_of_one_seed_begin_alike():
+    data = datasets.load("digits", image_size=32, limit=12)
+    adam, amsgrad = (
+        runner.training_model(TINY.override(optimizer=name), data, seed=3)[1].get_weights()
+        for name in ("adam", "amsgrad")
+    )
+    assert all((a == b).all() for a, b in zip(adam, amsgrad, strict=True))
+
+
+def test_a_finished_seed_is_not_run_again(finished, capsys):
+    out, record = finished
+    before = (out / "CSV" / "tiny.csv").read_bytes()
+    assert runner.run(TINY, [0], out=out) == record
+    assert (out / "CSV" / "tiny.csv").read_bytes() == before
+    assert "finished already" in capsys.readouterr().err
+
+
+def test_results_of_other_settings_are_not_overwritten(finished):
+    out, _ = finished
+    before = (out / "CSV" / "tiny.csv").read_bytes()
+    with pytest.raises(UserError, match=r"holds results with epochs=2, this run has epochs=3; .*--out.*--fresh"):
+        runner.run(TINY.override(epochs=3), [1], out=out)
+    assert (out / "CSV" / "tiny.csv").read_bytes() == before
+
+
+def test_a_history_without_its_record_is_not_overwritten(tmp_path):
+    (tmp_path / "CSV").mkdir()
+    (tmp_path / "CSV" / "tiny.csv").write_text("precious")
+    with pytest.raises(UserError, match=r"has no record tiny\.json beside it"):
+        runner.run(TINY, [0], out=tmp_path)
+    assert (tmp_path / "CSV" / "tiny.csv").read_text() == "precious"
+
+
+def test_a_batch_larger_than_the_training_photos_is_refused(tmp_path):
+    with pytest.raises(UserError, match="batch_size=500 is more than the 120 training photos; use --batch-size 120"):
+        runner.run(TINY.override(batch_size=500), [0], out=tmp_path)
+
+
+def test_a_missing_weights_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"no weights file at 'nowhere\.pth'; expected none, imagenet or the path"):
+        runner.run(TINY.override(weights="nowhere.pth"), [0], out=tmp_path)
+
+
+def test_weights_that_cannot_be_had_leave_nothing_behind(tmp_path):
+    (tmp_path / "w.pth").write_bytes(b"not weights")
+    with pytest.raises(UserError):
+        runner.run(TINY.override(weights=str(tmp_path / "w.pth")), [0], out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_killed_run_leaves_whole_files_and_can_be_run_again(tmp_path):
+    """SIGKILL after the first epoch's row: the row is whole, nothing counts as finished, the next run completes."""
+    code = (
+        "import sys, pathlib\n"
+        "from kerasqueeze.training import runner\n"
+        "from kerasqueeze.training.experiment import Experiment\n"
+        f"runner.run(Experiment(**{TINY.override(epochs=400).settings() | {'about': ''}!r}), [0], "
+        "out=pathlib.Path(sys.argv[1]))\n"
+    )
+    csv = tmp_path / "CSV" / "tiny.csv"
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not csv.exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+    assert len(history.read_csv(csv)) >= 1
+    assert history.read_json(csv.with_suffix(".json"))["runs"] == {}
+    record = runner.run(TINY, [0], out=tmp_path, fresh=True)
+    assert list(record["runs"]) == ["0"]
+    assert len(history.read_csv(csv)) == 2
