@@ -29,7 +29,7 @@ try:
 except ImportError:  # not a Unix: nobody waits, and all builders write the same content
     fcntl = None
 
-_REMEDY = "replace or remove it, or choose on_broken='skip'"
+_REMEDY = "replace or remove it, or choose on_broken='skip' (--skip-broken)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +157,7 @@ def _load(entry: Path, key: dict[str, Any]) -> tuple[Decoded, dict[str, str]] | 
         broken = found["broken"]
         kept = [position for position, name in enumerate(key["names"]) if name not in broken]
         block = entry / found["block"]
-        images = np.load(block, mmap_mode="r")
+        images = np.lib.format.open_memmap(block, mode="r")
         if images.dtype != np.uint8 or images.shape != (len(kept), key["size"], key["size"], 3):
             return None
         if block.stat().st_size != images.offset + images.nbytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from kerasqueeze.data.listing import one_line
 from kerasqueeze.errors import UserError
 
 VERSION = 1
@@ -53,7 +54,7 @@ def read_photo(source: Path | bytes, size: int, resize: int | None = None) -> np
             image = file.convert("RGB")
         return _centre(image, size, shorter)
     except Exception as error:  # Pillow's parsers raise nearly anything on damaged input
-        raise BrokenPhoto(name, _one_line(error)) from error
+        raise BrokenPhoto(name, f"{type(error).__name__}: {one_line(error)}") from error
 
 
 def _read(path: Path) -> bytes:
@@ -78,7 +79,3 @@ def _centre(image: Image.Image, size: int, shorter: int) -> np.ndarray:
 def _check_pixels(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise ValueError(f"{width} x {height} pixels, more than {MAX_PIXELS}")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

@@ -38,3 +38,8 @@ def short_digest(*parts: str | bytes) -> str:
 def some(names: Sequence[str]) -> str:
     """Return the first three names in one line, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's text in one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200]

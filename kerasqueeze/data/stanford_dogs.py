@@ -1,8 +1,6 @@
 """Stanford Dogs (Khosla et al. 2011): 120 breeds, the official 12,000 training and 8,580 test photos."""
 
-import contextlib
 import functools
-import io
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -10,7 +8,7 @@ from pathlib import Path
 
 from kerasqueeze.data import stanford_dogs_prepared as prepared
 from kerasqueeze.data.cache import Photos, exclusive
-from kerasqueeze.data.listing import short_digest
+from kerasqueeze.data.listing import one_line, short_digest
 from kerasqueeze.data.progress import Progress
 from kerasqueeze.data.stanford_dogs_copies import Copy, OfficialSplit, find_copy, official_split
 from kerasqueeze.errors import UserError
@@ -84,9 +82,9 @@ def _prepare(copy: Copy, state: str, split: OfficialSplit, place: Path, progress
                         if alone and old.is_dir():  # out of date, or left by a killed run
                             shutil.rmtree(old)
                     _build(copy, split, place, progress, target)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # tfds' writer raises the latter when the disk is full
         raise UserError(
-            f"cannot prepare {copy.folder} in {place} ({error}); make room (a copy of the photos is needed), or set "
+            f"cannot prepare {copy.folder} in {place} ({one_line(error)}); make room for a copy of the photos, or set "
             "KERASQUEEZE_CACHE to a folder on another disk"
         ) from error
     return target
@@ -100,6 +98,5 @@ def _build(copy: Copy, split: OfficialSplit, place: Path, progress: Progress, ta
     tfds.disable_progress_bar()
     with tempfile.TemporaryDirectory(dir=place) as part:
         builder = StanfordDogsLocal(split=split, progress=progress, data_dir=part, file_format="array_record")
-        with contextlib.redirect_stdout(io.StringIO()):  # tfds announces itself there
-            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=copy.folder))
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=copy.folder))
         Path(builder.data_dir).rename(target)

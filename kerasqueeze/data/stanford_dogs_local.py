@@ -43,6 +43,12 @@ class StanfordDogsLocal(tfds.core.GeneratorBasedBuilder):
         self._progress = progress or Progress()
         super().__init__(**kwargs)
 
+    def _log_download_bytes(self) -> None:
+        """Say nothing where tfds prints an announcement; `progress` is told what matters."""
+
+    def _log_download_done(self) -> None:
+        """Say nothing here either."""
+
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,

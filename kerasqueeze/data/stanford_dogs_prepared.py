@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import importlib.util
-import io
 import os
 import struct
 import urllib.request
@@ -11,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from kerasqueeze.data.listing import entries, file_state, short_digest, some
+from kerasqueeze.data.listing import entries, file_state, one_line, short_digest, some
 from kerasqueeze.data.progress import Progress
 from kerasqueeze.errors import UserError
 
@@ -53,7 +52,7 @@ def official_copy(progress: Progress) -> Path:
         urllib.request.urlopen(urllib.request.Request(f"{DOWNLOAD_PAGE}lists.tar", method="HEAD"), timeout=20).close()
         _download(data_dir)
     except Exception as error:  # of the network, tfds, TensorFlow or the disk
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        text = f"{type(error).__name__}: {one_line(error)}"
         raise UserError(f"Stanford Dogs cannot be downloaded into {data_dir} ({text}); {_REMEDY}") from error
     return data_dir / "stanford_dogs" / VERSION
 
@@ -64,8 +63,7 @@ def _download(data_dir: Path) -> None:
     with contextlib.suppress(RuntimeError):  # TensorFlow is in use already, so it has what it wants
         importlib.import_module("tensorflow").config.set_visible_devices([], "GPU")
     builder = tfds.builder(f"stanford_dogs:{VERSION}", data_dir=data_dir, file_format="array_record")
-    with contextlib.redirect_stdout(io.StringIO()):
-        builder.download_and_prepare()
+    builder.download_and_prepare()
 
 
 def state(folder: Path) -> str:
@@ -88,7 +86,7 @@ def reader(folder: Path, half: str, names: Sequence[str]) -> Callable[[int], byt
         records = _records(folder, half)
         paths = [records[row]["image/filename"].decode() for row in range(len(records))]
     except Exception as error:  # tfds and its readers raise nearly anything on damaged files
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        text = f"{type(error).__name__}: {one_line(error)}"
         raise UserError(f"{folder} cannot be read ({text}); delete it and prepare it again") from error
     found = {"/".join(path.split("/")[-2:]): row for row, path in enumerate(paths)}
     wrong = sorted(set(names) ^ set(found))

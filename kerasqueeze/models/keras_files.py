@@ -1,7 +1,8 @@
 """Reads weights out of Keras' `.weights.h5` and `.keras` files without building the model they describe.
 
 A `.keras` file can name any layer class and lambda. It is not deserialised here: its weights are read as arrays, and
-its configuration is searched for the names of the layers.
+its configuration is searched for the names of the layers. What HDF5 itself does with a file that is made to harm it is
+HDF5's: from strangers, take a `.pth`.
 
 Source: keras/src/saving/saving_lib.py (a zip of config.json and model.weights.h5; a layer's variables are the datasets
 0, 1, … of a group `vars`, whose attribute `name` is the layer's name).
@@ -10,6 +11,7 @@ Source: keras/src/saving/saving_lib.py (a zip of config.json and model.weights.h
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,10 +37,10 @@ def open_keras(path: Path) -> tuple[io.BytesIO, set[str]]:
                     raise UserError(f"{path}: its {member} is larger than {MAX_MEMBER // 2**20} MB; no SqueezeNet is")
             config = json.loads(archive.read("config.json"))
             return io.BytesIO(archive.read("model.weights.h5")), set(_layer_names(config))
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path} is damaged, or no .keras file that model.save() wrote ({error})") from None
+    except UserError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError, OSError) as error:
+        raise UserError(f"{path} is damaged, or no .keras file that model.save() wrote ({_one_line(error)})") from None
 
 
 def read_h5(file: Path | io.BytesIO, path: Path, names: dict[str, str]) -> dict[str, np.ndarray]:
@@ -68,8 +70,10 @@ def read_h5(file: Path | io.BytesIO, path: Path, names: dict[str, str]) -> dict[
                         f"{path}: the tensor {dataset.name!r} is {dataset.dtype} {dataset.shape}, no weights"
                     )
                 tensors[name] = dataset[()]
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged, or no file that model.save_weights() wrote ({error})") from None
+    except UserError:
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} is damaged, or no file that model.save_weights() wrote ({_one_line(error)})") from None
     return tensors
 
 
@@ -92,6 +96,10 @@ def _variables(root: h5py.File, path: Path) -> Iterator[tuple[str, int, h5py.Dat
                     raise UserError(f"{path}: the data of {item.name} lie in another file; expected one whole file")
                 if group.name.rpartition("/")[2] == "vars" and key.isdecimal():
                     yield str(group.attrs.get("name", "")), int(key), item
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _layer_names(config) -> Iterator[str]:

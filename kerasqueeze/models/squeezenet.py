@@ -14,6 +14,7 @@ from keras import layers
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.models.imagenet_classes import imagenet_classes
 from kerasqueeze.models.layers import CeilMaxPooling2D, full_precision, require_channels_last
+from kerasqueeze.models.lowering import LoweredModel
 from kerasqueeze.models.weights import Weights, assign, read_weights
 
 MIN_SIZE, DEFAULT_SIZE = 32, 224
@@ -139,7 +140,7 @@ def _squeezenet(
     elif pooling == "max":
         x = layers.GlobalMaxPooling2D(name="max_pool")(x)
 
-    model = keras.Model(inputs if input_tensor is None else keras.utils.get_source_inputs(input_tensor), x, name=name)
+    model = LoweredModel(inputs if input_tensor is None else keras.utils.get_source_inputs(input_tensor), x, name=name)
     if loaded is not None:
         assign(model, loaded, head=include_top and loaded.classes == classes)
     return model

@@ -6,8 +6,8 @@ Source: torchvision/models/squeezenet.py, where the numbers in `features.3.squee
 """
 
 import hashlib
+import http.client
 import re
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -90,14 +90,16 @@ def fetch(version: str) -> Path:
     if path.exists():
         return path
     try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as source:
+            data = source.read(MAX_FILE)
+        _check_hash(path.name, data, f"what {url} returned is damaged", "try again")
         with whole_file(path) as part:
-            with urllib.request.urlopen(url, timeout=TIMEOUT) as source, part.open("wb") as target:
-                shutil.copyfileobj(source, target)
-            _check_hash(path.name, part.read_bytes(), f"what {url} returned is damaged", "try again")
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
+            part.write_bytes(data)
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise UserError(
-            f"cannot fetch {url} ({reason}); download it by hand to {path}, or pass the path of a copy as weights="
+            f"cannot fetch {url} ({error}); download it by hand to {path}, or pass the path of a copy as weights="
         ) from None
     return path
 

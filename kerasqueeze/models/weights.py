@@ -1,6 +1,6 @@
 """Pretrained weights: read from any of the formats, checked as a whole, then assigned.
 
-Weight files are taken to be untrusted: reading one never runs anything that is in it.
+Weight files are not trusted: nothing that one of them holds is unpickled, deserialised or run.
 """
 
 from dataclasses import dataclass

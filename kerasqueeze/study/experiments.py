@@ -1,29 +1,30 @@
 """The named experiments. Each entry's `about` holds what it asks, the command and the result to expect."""
 
 import textwrap
+from typing import Any
 
 from kerasqueeze.errors import unknown
 from kerasqueeze.training.experiment import Experiment
 
-_DOGS_SCRATCH = {
+_DOGS_SCRATCH: dict[str, Any] = {
     "dataset": "stanford_dogs",
     "weights": "none",
     "learning_rate": 4e-4,
     "warmup_steps": 1500,
-    "epochs": 20,
+    "epochs": 12,
     "dropout": 0.2,
     "crop_area": 0.35,
 }
-_DOGS_FINE_TUNING = {
+_DOGS_FINE_TUNING: dict[str, Any] = {
     "dataset": "stanford_dogs",
     "weights": "imagenet",
-    "learning_rate": 2e-4,
+    "learning_rate": 3e-4,
     "warmup_steps": 300,
-    "epochs": 8,
+    "epochs": 6,
     "dropout": 0.5,
     "crop_area": 0.5,
 }
-_DIGITS = {
+_DIGITS: dict[str, Any] = {
     "dataset": "digits",
     "weights": "none",
     "learning_rate": 1e-3,
@@ -38,15 +39,50 @@ _DIGITS = {
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
-        Experiment(name="scratch_adam", optimizer="adam", about="TBD", **_DOGS_SCRATCH),
-        Experiment(name="scratch_amsgrad", optimizer="amsgrad", about="TBD", **_DOGS_SCRATCH),
-        Experiment(name="fine_tuning_adam", optimizer="adam", about="TBD", **_DOGS_FINE_TUNING),
-        Experiment(name="fine_tuning_amsgrad", optimizer="amsgrad", about="TBD", **_DOGS_FINE_TUNING),
-        Experiment(name="digits_scratch_adam", optimizer="adam", about="TBD", **_DIGITS),
-        Experiment(name="digits_scratch_amsgrad", optimizer="amsgrad", about="TBD", **_DIGITS),
+        Experiment(
+            name="scratch_adam",
+            optimizer="adam",
+            about="""Stanford Dogs from random weights with Adam: how far do 10,800 photos alone go?
+                python scripts/run.py --exp scratch_adam --data-dir DIR""",
+            **_DOGS_SCRATCH,
+        ),
+        Experiment(
+            name="scratch_amsgrad",
+            optimizer="amsgrad",
+            about="""The same with AMSGrad.
+                python scripts/run.py --exp scratch_amsgrad --data-dir DIR""",
+            **_DOGS_SCRATCH,
+        ),
+        Experiment(
+            name="fine_tuning_adam",
+            optimizer="adam",
+            about="""Stanford Dogs from ImageNet's weights and a new head, all layers free, with Adam.
+                python scripts/run.py --exp fine_tuning_adam --data-dir DIR""",
+            **_DOGS_FINE_TUNING,
+        ),
+        Experiment(
+            name="fine_tuning_amsgrad",
+            optimizer="amsgrad",
+            about="""The same with AMSGrad.
+                python scripts/run.py --exp fine_tuning_amsgrad --data-dir DIR""",
+            **_DOGS_FINE_TUNING,
+        ),
+        Experiment(
+            name="digits_scratch_adam",
+            optimizer="adam",
+            about="""Ten digits, 8 x 8 pixels enlarged, from random weights with Adam: everything, offline, in a minute.
+                python scripts/run.py --exp digits_scratch_adam""",
+            **_DIGITS,
+        ),
+        Experiment(
+            name="digits_scratch_amsgrad",
+            optimizer="amsgrad",
+            about="""The same with AMSGrad.
+                python scripts/run.py --exp digits_scratch_amsgrad""",
+            **_DIGITS,
+        ),
     )
 }
-
 DEFAULT = ("digits_scratch_adam", "digits_scratch_amsgrad")
 """What is run when nothing is named: needs no photos and no network."""
 

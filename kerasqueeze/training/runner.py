@@ -22,6 +22,7 @@ from kerasqueeze.data.pipeline import Batches
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import cache_dir, whole_file
 from kerasqueeze.models import backbones
+from kerasqueeze.models.microbatches import MicroBatchModel
 from kerasqueeze.training import optimizers
 from kerasqueeze.training.callbacks import HistoryWriter, NeverStarted, Progress, StopAtOverfitting, clock
 from kerasqueeze.training.experiment import Experiment
@@ -126,7 +127,7 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
     )
     pixels = keras.Input((experiment.image_size, experiment.image_size, 3), dtype="uint8", name="pixels")
     augment = RandomCropFlip(scale=(experiment.crop_area, 1.0), flip=experiment.flip, seed=seed)
-    model = keras.Model(pixels, network(augment(pixels)), name=f"{experiment.name}_training")
+    model = MicroBatchModel(pixels, network(augment(pixels)), name=f"{experiment.name}_training")
     model.compile(
         optimizer=optimizers.build(experiment, len(data.train) // experiment.batch_size),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -204,7 +205,7 @@ def _earlier_runs(path: Path, record: dict[str, Any]) -> dict[str, Any]:
 
 def _keep_compiled() -> None:
     """Let JAX keep what it compiles on disk, so that the next run of the same shapes begins at once."""
-    if not jax.config.jax_compilation_cache_dir:  # what a user chose by JAX_COMPILATION_CACHE_DIR stands
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a user's own choice stands
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 

@@ -1,0 +1,115 @@
+"""A faster way to compute the same convolutions on a CPU.
+
+XLA's CPU convolutions are slow in the backward pass. Written as matrix products they reach the speed of the matrix
+product, a 1×1 convolution directly and a larger one over its patches. The Keras layers stay the definition: a model
+made as `LoweredModel(inputs, outputs)` is the functional model, with the same layers, variables and file, and
+computes layers that have a faster form in that form. On other devices, and for other layers and precisions, nothing
+changes.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+from jax import lax
+
+
+@keras.saving.register_keras_serializable("kerasqueeze")
+class LoweredModel(keras.Model):
+    """A functional model whose convolutions take their faster form on the CPU."""
+
+    def call(self, inputs, training=None, mask=None, **kwargs):
+        """Run the graph as `keras.Model` does, with each layer in its faster form where it has one."""
+        if jax.default_backend() != "cpu" or mask is not None or isinstance(inputs, keras.KerasTensor):
+            return super().call(inputs, training=training, mask=mask, **kwargs)
+
+        def run(layer) -> Callable[..., Any]:
+            if _has_faster_form(layer):
+                return lambda x: _convolve(layer, x) if x.dtype == layer.kernel.dtype else layer(x)
+            if getattr(layer, "_call_has_training_arg", False):
+                return lambda *args, **kwargs: layer(*args, **{"training": training, **kwargs})
+            return layer
+
+        outputs = self._run_through_graph(self._standardize_inputs(inputs), operation_fn=run)
+        return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
+
+
+def convolve_3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolve (N, H, W, C) with a kernel (3, 3, C, E), stride 1, zero-padded to (N, H, W, E).
+
+    Differentiable once, in reverse mode: the patches of the forward pass are kept and give the kernel's gradient as a
+    matrix product; XLA on its own would copy them from the padded input again.
+    """
+    return _forward_3x3(x, kernel)[0]
+
+
+def _forward_3x3(x: jax.Array, kernel: jax.Array):
+    # The barrier keeps XLA from recomputing the patches inside the matrix product, element by element.
+    rows = lax.optimization_barrier(patches(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), 3, 1))
+    return _product(rows, kernel), (rows, kernel)
+
+
+def _backward_3x3(residuals, gradient: jax.Array):
+    rows, kernel = residuals
+    count, (height, width), channels = rows.shape[-1], rows.shape[1:3], kernel.shape[2]
+    flat = gradient.reshape(-1, gradient.shape[-1])
+    kernel_gradient = (rows.reshape(-1, count).T @ flat).reshape(kernel.shape)
+    turned = lax.optimization_barrier(kernel.reshape(count, -1).T)
+    spread = (flat @ turned).reshape(*rows.shape)
+    spread = jnp.pad(spread, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    x_gradient = jnp.zeros((), gradient.dtype)
+    for k in range(9):  # each pixel was in nine patches, at another place in each
+        i, j = divmod(k, 3)
+        part = spread[:, 2 - i : 2 - i + height, 2 - j : 2 - j + width, k * channels : (k + 1) * channels]
+        x_gradient = x_gradient + part
+    return x_gradient, kernel_gradient
+
+
+convolve_3x3 = jax.custom_vjp(convolve_3x3)
+convolve_3x3.defvjp(_forward_3x3, _backward_3x3)
+
+
+def patches(x: jax.Array, size: int, stride: int) -> jax.Array:
+    """Return the `size` x `size` patches of (N, H, W, C), as (N, H', W', size * size * C), in the kernel's order."""
+    height, width = ((side - size) // stride + 1 for side in x.shape[1:3])
+    return jnp.concatenate(
+        [
+            x[:, i : i + stride * (height - 1) + 1 : stride, j : j + stride * (width - 1) + 1 : stride]
+            for i in range(size)
+            for j in range(size)
+        ],
+        axis=-1,
+    )
+
+
+def _has_faster_form(layer) -> bool:
+    """Tell whether a layer is a convolution that `_convolve` computes: 1×1; 3×3 padded; or any size without padding."""
+    if type(layer) is not keras.layers.Conv2D or layer.groups != 1 or layer.dilation_rate != (1, 1):
+        return False
+    if layer.data_format != "channels_last" or layer.kernel_size[0] != layer.kernel_size[1]:
+        return False
+    size, stride = layer.kernel_size[0], layer.strides
+    return stride[0] == stride[1] and (size == 1 or layer.padding == "valid" or (size == 3 and stride == (1, 1)))
+
+
+def _convolve(layer: keras.layers.Conv2D, x) -> jax.Array:
+    """Compute what a `Conv2D` layer computes: (N, H, W, C) to (N, H', W', E), bias and activation included."""
+    x, kernel = jnp.asarray(x), jnp.asarray(layer.kernel)
+    size, stride = layer.kernel_size[0], layer.strides[0]
+    if size == 3 and layer.padding == "same":
+        y = convolve_3x3(x, kernel)
+    elif size == 1:
+        y = _product(x[:, ::stride, ::stride], kernel)
+    else:
+        y = _product(lax.optimization_barrier(patches(x, size, stride)), kernel)
+    if layer.use_bias:
+        y = y + jnp.asarray(layer.bias)
+    return lax.optimization_barrier(layer.activation(y))
+
+
+def _product(rows: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Multiply (N, H, W, K) with a kernel of K rows once flattened: one matrix product over all places."""
+    flat = rows.reshape(-1, rows.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
+    return flat.reshape(*rows.shape[:3], -1)

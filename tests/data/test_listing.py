@@ -1,0 +1,41 @@
+import os
+
+import pytest
+
+from kerasqueeze.data.listing import entries, file_state, one_line, short_digest, some
+from kerasqueeze.errors import UserError
+
+
+def test_entries_are_sorted_and_not_hidden(tmp_path):
+    for name in ("b", "a", ".c", "B"):
+        (tmp_path / name).touch()
+    assert [entry.name for entry in entries(tmp_path)] == ["B", "a", "b"]
+    with pytest.raises(UserError, match="No such file"):
+        entries(tmp_path / "absent")
+    with pytest.raises(UserError, match="Not a directory"):
+        entries(tmp_path / "a")
+
+
+def test_state_sees_size_and_time(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"12")
+    os.utime(path, ns=(5, 5))
+    assert file_state(path) == "a:2:5"
+    assert file_state(tmp_path / "absent") == "absent:missing"
+
+
+def test_digest_sees_where_parts_end():
+    assert short_digest("ab", "c") != short_digest("a", "bc") != short_digest("abc")
+    assert short_digest("\udcff", b"x") == short_digest(b"\xff", b"x")
+    assert len(short_digest()) == 16
+
+
+def test_some():
+    assert some(["a"]) == "a"
+    assert some(["a", "b", "c"]) == "a, b, c"
+    assert some(list("abcde")) == "a, b, c and 2 more"
+
+
+def test_one_line():
+    assert one_line(ValueError("a\n  b\tc")) == "a b c"
+    assert len(one_line(ValueError("x" * 999))) == 200

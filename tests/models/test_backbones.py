@@ -1,0 +1,130 @@
+import jax
+import keras
+import numpy as np
+import pytest
+
+from kerasqueeze.errors import UserError
+from kerasqueeze.models import backbones
+from kerasqueeze.models.layers import CeilMaxPooling2D
+
+SIZE = 32
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Nearly all time here goes into compiling the initialisers of the peers' many shapes."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module", params=backbones.NAMES)
+def network(request):
+    keras.utils.set_random_seed(1)
+    return backbones.build(request.param, classes=7, image_size=SIZE)
+
+
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3)).astype("uint8")
+
+
+def test_pixels_in_logits_out(network):
+    logits = network.predict_on_batch(pixels())
+    assert logits.shape == (2, 7)
+    assert logits.min() < 0, "probabilities are not logits"
+    np.testing.assert_array_equal(network.predict_on_batch(pixels().astype("float32")), logits)
+
+
+def test_stages_hold_every_trainable_weight_once_and_end_with_the_head(network):
+    stages = backbones.stages(network)
+    names = [name for stage in stages for name in stage]
+    assert len(set(names)) == len(names)
+    assert set(names) == {layer.name for layer in network.layers if layer.trainable_weights}
+    assert names == sorted(names, key=[layer.name for layer in network.layers].index)
+    (head,) = stages[-1]
+    assert network.get_layer(head).output.shape[-1] == 7
+
+
+SQUEEZENET = 10, {"conv1"}, {"fire2_squeeze1x1", "fire2_expand1x1", "fire2_expand3x3"}
+STAGES = {  # how many, the first, some of the second
+    "squeezenet1_0": SQUEEZENET,
+    "squeezenet1_1": SQUEEZENET,
+    "mobilenet_v2": (20, {"Conv1", "bn_Conv1"}, {"expanded_conv_depthwise", "expanded_conv_project_BN"}),
+    "resnet50": (18, {"conv1_conv", "conv1_bn"}, {"conv2_block1_0_conv", "conv2_block1_3_bn"}),
+    "efficientnetb0": (19, {"stem_conv", "stem_bn"}, {"block1a_dwconv", "block1a_project_bn"}),
+}
+
+
+def test_stages_are_the_blocks(network):
+    stages = backbones.stages(network)
+    count, first, second = STAGES[network.name]
+    assert len(stages) == count
+    assert set(stages[0]) == first
+    assert set(stages[1]) >= second
+
+
+def preprocessing(name, weights=None):
+    inputs = keras.Input((SIZE, SIZE, 3))
+    return keras.Model(inputs, backbones._preprocessed(inputs, name, weights)).predict_on_batch(pixels())
+
+
+@pytest.mark.parametrize("name, module", [("mobilenet_v2", "mobilenet_v2"), ("resnet50", "resnet50")])
+def test_preprocessing_is_that_of_keras_applications(name, module):
+    expected = getattr(keras.applications, module).preprocess_input(pixels().astype("float32"))
+    np.testing.assert_allclose(preprocessing(name), expected, atol=1e-4)
+
+
+def test_efficientnet_weights_from_a_file_see_what_downloaded_ones_do():
+    """keras/src/applications/efficientnet.py: x / 255, (x - mean) / sqrt(std), then / sqrt(std) for "imagenet" only."""
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+
+    def normalised(x):
+        return (x / 255 - mean) / np.sqrt(std)
+
+    expected = normalised(preprocessing("efficientnetb0", "imagenet")) / np.sqrt(std)
+    np.testing.assert_allclose(normalised(preprocessing("efficientnetb0", "file.h5")), expected, atol=1e-5)
+
+
+def test_a_peers_weights_are_loaded_from_a_file(tmp_path):
+    original = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
+    original.save_weights(tmp_path / "notop.weights.h5")
+    network = backbones.build("mobilenet_v2", classes=7, image_size=SIZE, weights=tmp_path / "notop.weights.h5")
+    for layer in (layer for layer in original.layers if layer.weights):
+        for ours, theirs in zip(network.get_layer(layer.name).weights, layer.weights, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v2"])
+def test_initial_weights_depend_on_the_seed_and_not_on_dropout(name):
+    heads = []
+    for dropout in (0.5, 0.0):
+        keras.utils.set_random_seed(2)
+        network = backbones.build(name, classes=7, image_size=SIZE, dropout=dropout)
+        heads.append(network.get_layer(backbones.stages(network)[-1][0]).kernel)
+    np.testing.assert_array_equal(*heads)
+
+
+def test_a_squeezenet_of_its_own_size_has_ceil_mode_pools():
+    network = backbones.build("squeezenet1_1", classes=7, image_size=SIZE)
+    assert sum(isinstance(layer, CeilMaxPooling2D) for layer in network.layers) == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name": "vgg16"},
+        {"classes": 0},
+        {"image_size": 16},
+        {"image_size": 32.0},
+        {"dropout": 1},
+        {"weights": "absent.h5"},
+        {"weights": 3},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v2"])
+def test_bad_arguments_are_named(name, arguments):
+    with pytest.raises(UserError) as error:
+        backbones.build(**{"name": name, "classes": 7, "image_size": SIZE} | arguments)
+    assert str(next(iter(arguments.values()))) in str(error.value)
+    assert "\n" not in str(error.value)
