@@ -140,7 +140,7 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
 def _run_seed(
     experiment: Experiment, seed: int, data: datasets.DataSet, model: keras.Model, network: keras.Model, out: Path
 ) -> dict[str, Any]:
-    began = time.perf_counter()
+    began, revision = time.perf_counter(), _git_revision()  # asked now: the files may change while it runs
     stop, start = StopAtOverfitting(experiment.patience), NeverStarted(len(data.class_names))
     csv = history.csv_path(out, experiment.name)
     batches = Batches(data.train, experiment.batch_size, seed=seed)
@@ -176,7 +176,7 @@ def _run_seed(
         "test": {"photos": len(data.test), **{key: float(value) for key, value in scores.items()}},
         "seconds": round(seconds, 1),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "git_revision": _git_revision(),
+        "git_revision": revision,
         "versions": _versions(),
         "hardware": _hardware(),
     }
