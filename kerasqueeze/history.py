@@ -1,7 +1,7 @@
 """The one format of a result: `CSV/<experiment>.csv`, a row per seed and epoch, and `CSV/<experiment>.json` beside it.
 
 Losses are cross-entropies in nats; accuracy, top-5, precision and recall are shares from 0 to 1, precision and recall
-macro-averaged over the classes; `learning_rate` is the one the epoch's last step used; `seconds` is the whole epoch,
+macro-averaged over the classes; `learning_rate` is the schedule at the epoch's end; `seconds` is the whole epoch,
 `images_per_second` its training part alone. `_train` values are running means over the epoch, augmentation and dropout
 on; `_val` values come from the validation photos after it.
 """

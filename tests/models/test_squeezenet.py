@@ -59,14 +59,19 @@ def test_logits_of_real_weights_are_torchvisions(real_weights, name):
 
 
 @pytest.mark.real_data
-def test_accuracy_on_imagenet_is_the_published_one(real_weights, real_data):
-    (path,) = real_weights.glob("squeezenet1_1-*.pth")
+@pytest.mark.parametrize("name, top1, top5", [("squeezenet1_1-", 138, 188), ("squeezenet1_0-", 142, 195)])
+def test_as_many_imagenet_photos_are_recognised_as_by_torchvision(real_weights, real_data, name, top1, top5):
+    """The counts are torchvision's own, of the same 250 photos with its transform for SqueezeNet."""
+    (path,) = real_weights.glob(f"{name}*.pth")
     photos = sorted((real_data / "imagenet").glob("*.jpg"))
-    labels = [int(photo.name.split("_")[0]) for photo in photos]
-    model = SqueezeNet1_1(weights=path)
+    labels = np.array([int(photo.name.split("_")[0]) for photo in photos])
+    model = port_check.BUILDERS[{"0": "1.0", "1": "1.1"}[name[12]]](weights=path)
     probabilities = model.predict(np.stack([read_photo(p, 224, 256) for p in photos]), batch_size=50, verbose=0)
-    top1 = (probabilities.argmax(1) == labels).mean()
-    assert 0.55 < top1 < 0.67, top1  # published: 0.58; the standard error of 250 photos is 0.03
+    best = (-probabilities).argsort(1)[:, :5]
+    assert len(photos) == 250
+    # One photo either way, for JPEG decoders that round differently.
+    assert abs((best[:, 0] == labels).sum() - top1) <= 1
+    assert abs((best == labels[:, None]).any(1).sum() - top5) <= 1
 
 
 def test_initial_weights_are_torchvisions_distributions(version):
@@ -135,7 +140,7 @@ def test_a_uint8_input_tensor_and_layers_before_it(seeded, version):
     assign(model, port_check.seeded_weights(version), head=True)
     pixels = noise(1, 64, 64, 3)
     expected = seeded.predict_on_batch(pixels[:, :, ::-1])
-    np.testing.assert_allclose(model.predict_on_batch(pixels), expected, rtol=1e-5)
+    np.testing.assert_allclose(model.predict_on_batch(pixels), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_preprocessing_is_torchvisions(seeded, version):
@@ -156,7 +161,7 @@ def test_without_top(seeded, version):
         model = port_check.BUILDERS[version](include_top=False, weights=None, pooling=pooling)
         assert model.input_shape == (None, None, None, 3)
         assign(model, port_check.seeded_weights(version), head=False)
-        np.testing.assert_allclose(model.predict_on_batch(pixels), expected, rtol=1e-5)
+        np.testing.assert_allclose(model.predict_on_batch(pixels), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_fire_module_is_two_expansions_of_one_squeeze():

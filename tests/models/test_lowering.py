@@ -1,0 +1,162 @@
+"""The faster forms against the plain Keras graph over the same layers and variables."""
+
+import jax
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerasqueeze import SqueezeNet1_0, SqueezeNet1_1
+from kerasqueeze.models import lowering
+from kerasqueeze.models.lowering import LoweredModel
+
+BUILDERS = {"1.0": SqueezeNet1_0, "1.1": SqueezeNet1_1}
+on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="the faster forms are for the CPU")
+
+
+@pytest.fixture
+def float64():
+    """Double precision, so that a wrong gradient is told from a rounded one."""
+    jax.config.update("jax_enable_x64", True)
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    jax.config.update("jax_enable_x64", False)
+
+
+def model_with_biases(builder, **kwargs):
+    keras.utils.set_random_seed(0)
+    model = builder(weights=None, input_shape=(None, None, 3), classes=7, classifier_activation=None, **kwargs)
+    random = np.random.default_rng(0)
+    for variable in model.weights:
+        if variable.path.endswith("bias"):
+            variable.assign(random.normal(0, 0.1, variable.shape))
+    return model
+
+
+def plain(model):
+    """Return the same layers as a plain Keras model, which knows no faster form."""
+    return keras.Model(model.input, model.output)
+
+
+def loss_and_gradients(model, pixels):
+    def loss(trainable):
+        fixed = [variable.value for variable in model.non_trainable_variables]
+        return (model.stateless_call(trainable, fixed, pixels)[0] ** 2).sum()
+
+    return jax.jit(jax.value_and_grad(loss))([variable.value for variable in model.trainable_variables])
+
+
+def random_pixels(*shape):
+    return np.random.default_rng(shape).uniform(0, 255, shape)
+
+
+@on_cpu
+@pytest.mark.parametrize(
+    ("version", "height", "width", "kwargs"),
+    [
+        ("1.1", 47, 66, {}),
+        ("1.0", 32, 51, {"include_top": False, "pooling": "max", "include_preprocessing": False}),
+    ],
+)
+def test_gradients_are_the_plain_graphs(float64, version, height, width, kwargs):
+    model = model_with_biases(BUILDERS[version], **kwargs)
+    pixels = random_pixels(3, height, width, 3)
+    loss, gradients = loss_and_gradients(model, pixels)
+    expected_loss, expected = loss_and_gradients(plain(model), pixels)
+    assert float(loss) == pytest.approx(float(expected_loss), rel=1e-12)
+    for ours, theirs in zip(gradients, expected, strict=True):
+        assert np.abs(ours - theirs).max() <= 1e-12 * np.abs(theirs).max()
+
+
+MODELS = {}
+
+
+@on_cpu
+@settings(max_examples=5, deadline=None)
+@given(
+    version=st.sampled_from(sorted(BUILDERS)),
+    batch=st.integers(1, 3),
+    height=st.integers(32, 80),
+    width=st.integers(32, 80),
+)
+def test_outputs_are_the_plain_graphs_at_any_size(version, batch, height, width):
+    if version not in MODELS:
+        MODELS[version] = model_with_biases(BUILDERS[version])
+    pixels = random_pixels(batch, height, width, 3).astype("float32")
+    ours = np.asarray(MODELS[version](pixels))
+    theirs = np.asarray(plain(MODELS[version])(pixels))
+    assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max()
+
+
+@on_cpu
+def test_no_convolution_is_left_to_xla_and_frozen_layers_cost_no_gradient():
+    model = model_with_biases(SqueezeNet1_1)
+    pixels = random_pixels(2, 64, 64, 3).astype("float32")
+
+    def products():
+        """Count convolutions, and matrix products that are left once what nobody needs is dropped."""
+        text = jax.jit(lambda trainable: jax.grad(loss)(trainable)).lower(start()).compile().as_text()
+        return text.count(" convolution("), text.count(" dot(")
+
+    def start():
+        return [variable.value for variable in model.trainable_variables]
+
+    def loss(trainable):
+        fixed = [variable.value for variable in model.non_trainable_variables]
+        return model.stateless_call(trainable, fixed, pixels)[0].sum()
+
+    convolutions, free = products()
+    assert convolutions == 0
+    for layer in model.layers:
+        layer.trainable = layer.name == "conv10"
+    _, frozen = products()
+    # 26 products forward; backward two more a layer but one for the first; frozen, only conv10's kernel has one.
+    assert free > 70
+    assert frozen <= 28
+
+
+def test_dropout_acts_in_training_alone():
+    model = model_with_biases(SqueezeNet1_1, dropout=0.5)
+    pixels = random_pixels(2, 64, 64, 3).astype("float32")
+    still = [np.asarray(model(pixels, training=False)) for _ in range(2)]
+    moving = [np.asarray(model(pixels, training=True)) for _ in range(2)]
+    np.testing.assert_array_equal(*still)
+    assert (moving[0] != moving[1]).any()
+
+
+def test_half_precision_is_left_to_keras():
+    """The same to the last bit; a product in half precision would round otherwise than XLA's convolution."""
+    inputs = keras.Input((9, 9, 16))
+    x = keras.layers.Conv2D(8, 1, activation="relu", dtype="mixed_bfloat16")(inputs)
+    model = LoweredModel(inputs, keras.layers.Conv2D(8, 3, dtype="mixed_bfloat16")(x))
+    pixels = random_pixels(2, 9, 9, 16).astype("float32")
+    ours, theirs = (np.asarray(made(pixels).astype("float32")) for made in (model, plain(model)))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_layers_beyond_squeezenet_are_right_too():
+    """Strides, padding, groups and dilation: faster form or not, the result is Keras'."""
+    inputs = keras.Input((31, 28, 4))
+    x = keras.layers.Conv2D(6, 1, strides=2, activation="relu")(inputs)
+    x = keras.layers.Conv2D(6, 5, use_bias=False)(x)
+    x = keras.layers.Conv2D(6, 3, padding="same", activation="tanh")(x)
+    x = keras.layers.Conv2D(6, 3, padding="same", groups=2)(x)
+    x = keras.layers.Conv2D(6, 3, padding="same", dilation_rate=2)(x)
+    x = keras.layers.Conv2D(6, 3, strides=2, padding="same")(x)
+    x = keras.layers.BatchNormalization()(x)
+    model = LoweredModel(inputs, [x, keras.layers.Flatten()(x)])
+    pixels = random_pixels(2, 31, 28, 4).astype("float32")
+    for ours, theirs in zip(model(pixels), plain(model)(pixels), strict=True):
+        np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=1e-4, atol=1e-5)
+
+
+def test_patches_are_in_the_kernels_order():
+    x = np.arange(2 * 5 * 7 * 3).reshape(2, 5, 7, 3)
+    found = np.asarray(lowering.patches(x, 3, 2))
+    for row, column in ((0, 0), (1, 2)):
+        window = x[1, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
+        np.testing.assert_array_equal(found[1, row, column], window.ravel())
