@@ -33,7 +33,7 @@ $(BIN)/.ready: pyproject.toml
 
 run: setup
 ifeq ($(strip $(DATA_DIR)),)
-	$(BIN)/python scripts/run.py --out '$(OUT)' $(RUN_OPTIONS)
+	$(BIN)/python scripts/run.py --seeds 0,1,2 --out '$(OUT)' $(RUN_OPTIONS)
 	$(BIN)/python scripts/compare.py $(DIGITS) --out '$(OUT)'
 else
 	$(BIN)/python scripts/run.py --exp $(subst $(space),$(comma),$(FINE)) --data-dir '$(DATA_DIR)' --weights '$(WEIGHTS)' --out '$(OUT)' $(RUN_OPTIONS)

@@ -28,8 +28,9 @@ class LoweredModel(keras.Model):
         def run(layer) -> Callable[..., Any]:
             if _has_faster_form(layer):
                 return lambda x: _convolve(layer, x) if x.dtype == layer.kernel.dtype else layer(x)
-            if getattr(layer, "_call_has_training_arg", False):
-                return lambda *args, **kwargs: layer(*args, **{"training": training, **kwargs})
+            if training is not None and getattr(layer, "_call_has_training_arg", False):
+                # Last, for the graph recorded a `training` of its own when it was built.
+                return lambda *args, **kwargs: layer(*args, **{**kwargs, "training": training})
             return layer
 
         outputs = self._run_through_graph(self._standardize_inputs(inputs), operation_fn=run)

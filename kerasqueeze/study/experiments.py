@@ -12,7 +12,7 @@ _DOGS_SCRATCH: dict[str, Any] = {
     "learning_rate": 4e-4,
     "warmup_steps": 1500,
     "epochs": 8,
-    "dropout": 0.2,
+    "dropout": 0.0,
     "crop_area": 0.35,
 }
 _DOGS_FINE_TUNING: dict[str, Any] = {
@@ -21,7 +21,7 @@ _DOGS_FINE_TUNING: dict[str, Any] = {
     "learning_rate": 3e-4,
     "warmup_steps": 300,
     "epochs": 6,
-    "dropout": 0.5,
+    "dropout": 0.0,
     "crop_area": 0.5,
 }
 _DIGITS: dict[str, Any] = {
