@@ -89,6 +89,8 @@ def _has_faster_form(layer) -> bool:
     """Tell whether a layer is a convolution that `_convolve` computes: 1×1; 3×3 padded; or any size without padding."""
     if type(layer) is not keras.layers.Conv2D or layer.groups != 1 or layer.dilation_rate != (1, 1):
         return False
+    if layer.compute_dtype != layer.variable_dtype:  # mixed precision
+        return False
     if layer.data_format != "channels_last" or layer.kernel_size[0] != layer.kernel_size[1]:
         return False
     size, stride = layer.kernel_size[0], layer.strides

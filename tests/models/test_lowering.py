@@ -76,7 +76,7 @@ MODELS = {}
 
 
 @on_cpu
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     version=st.sampled_from(sorted(BUILDERS)),
     batch=st.integers(1, 3),
