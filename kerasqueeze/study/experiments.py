@@ -1,5 +1,6 @@
 """The named experiments. Each entry's `about` holds what it asks, the command and the result to expect."""
 
+import inspect
 import textwrap
 from typing import Any
 
@@ -43,42 +44,48 @@ EXPERIMENTS: dict[str, Experiment] = {
             name="scratch_adam",
             optimizer="adam",
             about="""Stanford Dogs from random weights with Adam: how far do 10,800 photos alone go?
-                python scripts/run.py --exp scratch_adam --data-dir DIR""",
+            python scripts/run.py --exp scratch_adam --data-dir DIR
+            Seed 0: test accuracy 0.053 (0.049 to 0.058 for the choice of photos), still rising.""",
             **_DOGS_SCRATCH,
         ),
         Experiment(
             name="scratch_amsgrad",
             optimizer="amsgrad",
             about="""The same with AMSGrad.
-                python scripts/run.py --exp scratch_amsgrad --data-dir DIR""",
+            python scripts/run.py --exp scratch_amsgrad --data-dir DIR
+            Not run yet.""",
             **_DOGS_SCRATCH,
         ),
         Experiment(
             name="fine_tuning_adam",
             optimizer="adam",
             about="""Stanford Dogs from ImageNet's weights and a new head, all layers free, with Adam.
-                python scripts/run.py --exp fine_tuning_adam --data-dir DIR""",
+            python scripts/run.py --exp fine_tuning_adam --data-dir DIR
+            Seed 0: test accuracy 0.475 (0.464 to 0.486 for the choice of photos).""",
             **_DOGS_FINE_TUNING,
         ),
         Experiment(
             name="fine_tuning_amsgrad",
             optimizer="amsgrad",
             about="""The same with AMSGrad.
-                python scripts/run.py --exp fine_tuning_amsgrad --data-dir DIR""",
+            python scripts/run.py --exp fine_tuning_amsgrad --data-dir DIR
+            Seed 0: test accuracy 0.473 (0.463 to 0.484 for the choice of photos).""",
             **_DOGS_FINE_TUNING,
         ),
         Experiment(
             name="digits_scratch_adam",
             optimizer="adam",
             about="""Ten digits, 8 x 8 pixels enlarged, from random weights with Adam: everything, offline, in a minute.
-                python scripts/run.py --exp digits_scratch_adam""",
+            python scripts/run.py --exp digits_scratch_adam
+            Expect a test accuracy of 0.90 to 0.97.""",
             **_DIGITS,
         ),
         Experiment(
             name="digits_scratch_amsgrad",
             optimizer="amsgrad",
             about="""The same with AMSGrad.
-                python scripts/run.py --exp digits_scratch_amsgrad""",
+            python scripts/run.py --exp digits_scratch_amsgrad
+            Expect a test accuracy of 0.90 to 0.97.""",
             **_DIGITS,
         ),
     )
@@ -102,9 +109,9 @@ def listing() -> str:
     """Return every experiment with what it asks and its settings, as text."""
     blocks = []
     for experiment in EXPERIMENTS.values():
-        settings = {key: value for key, value in experiment.settings().items() if key not in ("name",)}
+        settings = {key: value for key, value in experiment.settings().items() if key != "name"}
         blocks.append(
-            f"{experiment.name}\n{textwrap.indent(textwrap.dedent(experiment.about).strip(), '  ')}\n"
+            f"{experiment.name}\n{textwrap.indent(inspect.cleandoc(experiment.about), '  ')}\n"
             + textwrap.fill(
                 ", ".join(f"{key}={value}" for key, value in settings.items()),
                 width=110,
