@@ -140,8 +140,8 @@ def _summary_row(result: Result) -> dict[str, Any]:
         "epochs": "/".join(str(run["epochs"]) for run in runs),
         "outcome": "/".join(run["outcome"] for run in runs),
         "accuracy": means["accuracy"].estimate,
-        "accuracy_low": accuracy.low,
-        "accuracy_high": accuracy.high,
+        "accuracy_low": max(0.0, accuracy.low),  # Student's limits of a few seeds may lie beyond what a share can be
+        "accuracy_high": min(1.0, accuracy.high),
         "interval": "t over seeds" if len(runs) > 1 else "Wilson over photos",
         "precision": means["precision"].estimate,
         "recall": means["recall"].estimate,

@@ -61,6 +61,13 @@ def test_the_table_holds_each_experiment_once(tmp_path):
     assert "| SqueezeNet 1.1 | pretrained | AMSGrad | 0.610 [" in text
 
 
+def test_limits_stay_within_what_a_share_can_be(tmp_path):
+    make(tmp_path, "x", [0, 1, 9], accuracy=0.9)
+    (row,) = results.summarise(results.read_all(tmp_path)).to_dict("records")
+    assert row["accuracy_high"] == 1.0
+    assert 0.8 < row["accuracy_low"] < 0.9
+
+
 def test_an_experiment_without_a_finished_seed_is_left_out_of_the_table(tmp_path):
     make(tmp_path, "done", [0])
     make(tmp_path, "begun", [])
