@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import keras
 
 PIECE = 4
-"""Photos a piece; 2 and 8 were slower on two cores with 1 MiB of cache each, at 128 px."""
+"""Photos a piece; 8 was slower at 128 px on two cores with 1 MiB of cache each, in one comparison on a busy machine."""
 
 
 @keras.saving.register_keras_serializable("kerasqueeze")
