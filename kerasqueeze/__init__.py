@@ -5,6 +5,11 @@ import sys
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+if getattr(sys.modules.get("__main__"), "__huge_pages__", False):  # a script that asks for them, before the imports
+    from kerasqueeze import hugepages
+
+    hugepages.ensure()
+
 if "keras" in sys.modules and sys.modules["keras"].backend.backend() != "jax":
     raise ImportError(
         f"kerasqueeze runs Keras on JAX, but Keras is already imported with the backend "

@@ -12,6 +12,7 @@ import keras
 from keras import applications, layers
 
 from kerasqueeze.errors import UserError, unknown
+from kerasqueeze.models.fast import ByLayerModel
 from kerasqueeze.models.layers import CaffePreprocessing, full_precision, require_channels_last
 from kerasqueeze.models.squeezenet import MEAN, MIN_SIZE, STD, SqueezeNet1_0, SqueezeNet1_1, check_head
 
@@ -71,7 +72,7 @@ def build(
     x = layers.GlobalAveragePooling2D(name="avg_pool")(features)
     x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(classes, kernel_initializer=initializer, dtype=full_precision(), name="predictions")(x)
-    return keras.Model(inputs, logits, name=name)
+    return ByLayerModel(inputs, logits, name=name)
 
 
 def stages(model: keras.Model) -> tuple[tuple[str, ...], ...]:

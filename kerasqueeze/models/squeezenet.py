@@ -12,9 +12,9 @@ import keras
 from keras import layers
 
 from kerasqueeze.errors import UserError, unknown
+from kerasqueeze.models.fast import LoweredModel
 from kerasqueeze.models.imagenet_classes import imagenet_classes
 from kerasqueeze.models.layers import CeilMaxPooling2D, full_precision, require_channels_last
-from kerasqueeze.models.lowering import LoweredModel
 from kerasqueeze.models.weights import Weights, assign, read_weights
 
 MIN_SIZE, DEFAULT_SIZE = 32, 224

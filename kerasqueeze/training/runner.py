@@ -22,7 +22,7 @@ from kerasqueeze.data.pipeline import Batches
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import cache_dir, whole_file
 from kerasqueeze.models import backbones
-from kerasqueeze.models.microbatches import MicroBatchModel
+from kerasqueeze.models.fast import MicroBatchModel
 from kerasqueeze.training import optimizers
 from kerasqueeze.training.callbacks import HistoryWriter, NeverStarted, Progress, StopAtOverfitting, clock
 from kerasqueeze.training.experiment import Experiment

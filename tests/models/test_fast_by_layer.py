@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasqueeze import SqueezeNet1_0, SqueezeNet1_1
-from kerasqueeze.models import lowering
-from kerasqueeze.models.lowering import LoweredModel
+from kerasqueeze.models.fast import by_layer
+from kerasqueeze.models.fast.by_layer import ByLayerModel
 
 BUILDERS = {"1.0": SqueezeNet1_0, "1.1": SqueezeNet1_1}
 on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="the faster forms are for the CPU")
@@ -35,6 +35,11 @@ def model_with_biases(builder, **kwargs):
         if variable.path.endswith("bias"):
             variable.assign(random.normal(0, 0.1, variable.shape))
     return model
+
+
+def by_layers(model):
+    """Return the same layers as a model that computes each by itself."""
+    return ByLayerModel(model.input, model.output)
 
 
 def plain(model):
@@ -65,7 +70,7 @@ def random_pixels(*shape):
 def test_gradients_are_the_plain_graphs(float64, version, height, width, kwargs):
     model = model_with_biases(BUILDERS[version], **kwargs)
     pixels = random_pixels(3, height, width, 3)
-    loss, gradients = loss_and_gradients(model, pixels)
+    loss, gradients = loss_and_gradients(by_layers(model), pixels)
     expected_loss, expected = loss_and_gradients(plain(model), pixels)
     assert float(loss) == pytest.approx(float(expected_loss), rel=1e-12)
     for ours, theirs in zip(gradients, expected, strict=True):
@@ -87,14 +92,14 @@ def test_outputs_are_the_plain_graphs_at_any_size(version, batch, height, width)
     if version not in MODELS:
         MODELS[version] = model_with_biases(BUILDERS[version])
     pixels = random_pixels(batch, height, width, 3).astype("float32")
-    ours = np.asarray(MODELS[version](pixels))
+    ours = np.asarray(by_layers(MODELS[version])(pixels))
     theirs = np.asarray(plain(MODELS[version])(pixels))
     assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max()
 
 
 @on_cpu
 def test_no_convolution_is_left_to_xla_and_frozen_layers_cost_no_gradient():
-    model = model_with_biases(SqueezeNet1_1)
+    model = by_layers(model_with_biases(SqueezeNet1_1))
     pixels = random_pixels(2, 64, 64, 3).astype("float32")
 
     def products():
@@ -120,7 +125,7 @@ def test_no_convolution_is_left_to_xla_and_frozen_layers_cost_no_gradient():
 
 
 def test_dropout_acts_in_training_alone():
-    model = model_with_biases(SqueezeNet1_1, dropout=0.5)
+    model = by_layers(model_with_biases(SqueezeNet1_1, dropout=0.5))
     pixels = random_pixels(2, 64, 64, 3).astype("float32")
     still = [np.asarray(model(pixels, training=False)) for _ in range(2)]
     moving = [np.asarray(model(pixels, training=True)) for _ in range(2)]
@@ -132,7 +137,7 @@ def test_half_precision_is_left_to_keras():
     """The same to the last bit; a product in half precision would round otherwise than XLA's convolution."""
     inputs = keras.Input((9, 9, 16))
     x = keras.layers.Conv2D(8, 1, activation="relu", dtype="mixed_bfloat16")(inputs)
-    model = LoweredModel(inputs, keras.layers.Conv2D(8, 3, dtype="mixed_bfloat16")(x))
+    model = ByLayerModel(inputs, keras.layers.Conv2D(8, 3, dtype="mixed_bfloat16")(x))
     pixels = random_pixels(2, 9, 9, 16).astype("float32")
     ours, theirs = (np.asarray(made(pixels).astype("float32")) for made in (model, plain(model)))
     np.testing.assert_array_equal(ours, theirs)
@@ -147,8 +152,8 @@ def test_layers_beyond_squeezenet_are_right_too():
     x = keras.layers.Conv2D(6, 3, padding="same", groups=2)(x)
     x = keras.layers.Conv2D(6, 3, padding="same", dilation_rate=2)(x)
     x = keras.layers.Conv2D(6, 3, strides=2, padding="same")(x)
-    x = keras.layers.BatchNormalization()(x)
-    model = LoweredModel(inputs, [x, keras.layers.Flatten()(x)])
+    x = keras.layers.MaxPooling2D(3, 2)(keras.layers.BatchNormalization()(x))
+    model = ByLayerModel(inputs, [x, keras.layers.Flatten()(x)])
     pixels = random_pixels(2, 31, 28, 4).astype("float32")
     for ours, theirs in zip(model(pixels), plain(model)(pixels), strict=True):
         np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=1e-4, atol=1e-5)
@@ -156,7 +161,7 @@ def test_layers_beyond_squeezenet_are_right_too():
 
 def test_patches_are_in_the_kernels_order():
     x = np.arange(2 * 5 * 7 * 3).reshape(2, 5, 7, 3)
-    found = np.asarray(lowering.patches(x, 3, 2))
+    found = np.asarray(by_layer.patches(x, 3, 2))
     for row, column in ((0, 0), (1, 2)):
         window = x[1, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
         np.testing.assert_array_equal(found[1, row, column], window.ravel())

@@ -1,10 +1,10 @@
-"""A faster way to compute the same convolutions on a CPU.
+"""A faster form of single layers, for the networks that have none as a whole.
 
 XLA's CPU convolutions are slow in the backward pass. Written as matrix products they reach the speed of the matrix
-product, a 1×1 convolution directly and a larger one over its patches. The Keras layers stay the definition: a model
-made as `LoweredModel(inputs, outputs)` is the functional model, with the same layers, variables and file, and
-computes layers that have a faster form in that form. On other devices, and for other layers and precisions, nothing
-changes.
+product, a 1×1 convolution directly and a larger one over its patches; the gradient of a pool needs the place of the
+maximum alone. The Keras layers stay the definition: a model made as `ByLayerModel(inputs, outputs)` is the functional
+model, with the same layers, variables and file, and computes layers that have a faster form in that form. Nothing
+changes for other layers and precisions, and where `is_fast()` says no.
 """
 
 from collections.abc import Callable
@@ -15,17 +15,22 @@ import jax.numpy as jnp
 import keras
 from jax import lax
 
+from kerasqueeze.models.fast.switch import is_fast
+from kerasqueeze.models.layers import max_pool_by_slices
+
 
 @keras.saving.register_keras_serializable("kerasqueeze")
-class LoweredModel(keras.Model):
-    """A functional model whose convolutions take their faster form on the CPU."""
+class ByLayerModel(keras.Model):
+    """A functional model whose convolutions and 3×3 max-pools of stride 2 take their faster form."""
 
     def call(self, inputs, training=None, mask=None, **kwargs):
         """Run the graph as `keras.Model` does, with each layer in its faster form where it has one."""
-        if jax.default_backend() != "cpu" or mask is not None or isinstance(inputs, keras.KerasTensor):
+        if not is_fast() or mask is not None or isinstance(inputs, keras.KerasTensor):
             return super().call(inputs, training=training, mask=mask, **kwargs)
 
         def run(layer) -> Callable[..., Any]:
+            if _is_pool(layer):
+                return lambda x: max_pool_by_slices(jnp.asarray(x))
             if _has_faster_form(layer):
                 return lambda x: _convolve(layer, x) if x.dtype == layer.kernel.dtype else layer(x)
             if training is not None and getattr(layer, "_call_has_training_arg", False):
@@ -82,6 +87,15 @@ def patches(x: jax.Array, size: int, stride: int) -> jax.Array:
             for j in range(size)
         ],
         axis=-1,
+    )
+
+
+def _is_pool(layer) -> bool:
+    """Tell whether a layer is the pool that `max_pool_by_slices` computes: 3×3, stride 2, no padding."""
+    return (
+        type(layer) is keras.layers.MaxPooling2D
+        and (layer.pool_size, layer.strides) == ((3, 3), (2, 2))
+        and (layer.padding, layer.data_format) == ("valid", "channels_last")
     )
 
 

@@ -1,0 +1,145 @@
+"""A training step that works through its batch in micro-batches, so that a network's maps stay in the CPU's cache."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+from jax import lax
+from keras import layers, losses
+
+from kerasqueeze.models.fast.plan import chain
+
+MEANS = (
+    losses.sparse_categorical_crossentropy,
+    losses.categorical_crossentropy,
+    losses.binary_crossentropy,
+    losses.mean_squared_error,
+    losses.mean_absolute_error,
+)
+"""Losses that are the mean of the images' own losses."""
+
+PER_IMAGE = (
+    layers.Activation,
+    layers.Dense,
+    layers.Dropout,
+    layers.Flatten,
+    layers.GlobalAveragePooling2D,
+    layers.GlobalMaxPooling2D,
+    layers.ReLU,
+    layers.Softmax,
+)
+"""Layers that compute each image by itself and may follow the network."""
+
+
+@keras.saving.register_keras_serializable("kerasqueeze")
+class MicroBatchModel(keras.Model):
+    """A functional model whose `fit` computes a batch's gradient from micro-batches, within one step.
+
+    It is a chain of layers, one of them a network that tells how many images it computes best at a time, a
+    `LoweredModel`. Layers without weights in front of it (augmentation) see the whole batch. The step is the usual one:
+    loss and gradient are means over the micro-batches, weighted by their sizes, and the metrics see the whole batch.
+    Only dropout draws other numbers than for a batch in one piece; they depend on the seed and the size alone.
+
+    In all other cases the step is Keras' own: another graph; a network in its stock form; layers behind it that are not
+    `PER_IMAGE` (batch normalisation's statistics are a whole batch's); a loss not in `MEANS`; sample weights.
+    """
+
+    def train_step(self, state, data):
+        """Take one optimizer step, as `keras.Model.train_step`."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        parts = self._parts()
+        if parts is None or sample_weight is not None or not self._loss_is_a_mean(x, y):
+            return super().train_step(state, data)
+        trainable, non_trainable, optimizer, metrics = state
+        front, network, back = parts
+        images = keras.ops.convert_to_tensor(x, dtype=self.inputs[0].dtype)
+        images, updated = self._run(front, trainable, non_trainable, images)
+        best = network.micro_batch(images.shape)
+        if best is None or best >= images.shape[0]:
+            return super().train_step(state, data)
+
+        def loss(trainable, non_trainable, images, y):
+            predicted, non_trainable = self._run((network, *back), trainable, non_trainable, images)
+            value, (_, non_trainable, _) = self.stateless_compute_loss(
+                trainable, non_trainable, metrics, x=images, y=y, y_pred=predicted, training=True
+            )
+            with keras.StatelessScope(list(zip(self.optimizer.variables, optimizer, strict=True))):
+                return self.optimizer.scale_loss(value), (value, predicted, non_trainable)
+
+        gradient = jax.value_and_grad(loss, has_aux=True)
+
+        def add(carry, data):
+            gradients, value, non_trainable = carry
+            (_, (new_value, predicted, non_trainable)), new = gradient(trainable, non_trainable, *data)
+            share = data[0].shape[0] / images.shape[0]
+            gradients = jax.tree.map(lambda total, part: total + share * part, gradients, new)
+            return (gradients, value + share * new_value, non_trainable), predicted
+
+        start = jax.tree.map(jnp.zeros_like, trainable), 0.0, updated
+        (gradients, value, non_trainable), predicted = _scan(add, start, (images, jnp.asarray(y)), best)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        logs, metrics = self._update_metrics_variables(metrics, value, x, y, predicted, None)
+        return logs, (trainable, non_trainable, optimizer, metrics)
+
+    def micro_batch(self, shape: Sequence[Any]) -> int | None:
+        """Return how many images of a batch (N, H, W, C) are best computed at a time; None if all of them."""
+        del shape
+        return None
+
+    def _parts(self) -> tuple[list[Any], "MicroBatchModel", list[Any]] | None:
+        """Return the layers before the network, the network, and the layers after it; None if there is none."""
+        found = chain(self)
+        if found is None:
+            return None
+        first = next((i for i, layer in enumerate(found) if layer.weights), None)
+        if first is None or not isinstance(found[first], MicroBatchModel):
+            return None
+        front, network, back = found[:first], found[first], found[first + 1 :]
+        return (front, network, back) if all(type(layer) in PER_IMAGE for layer in back) else None
+
+    def _loss_is_a_mean(self, x, y) -> bool:
+        """Tell whether the loss of a batch is the mean over the losses of its images, for one input and one output."""
+        if type(self).compute_loss is not keras.Model.compute_loss or keras.tree.is_nested(self.loss) or not self.loss:
+            return False
+        if any(keras.tree.is_nested(part) or part is None for part in (x, y)):
+            return False
+        loss = losses.get(self.loss)
+        function, reduction = getattr(loss, "fn", loss), getattr(loss, "reduction", "mean")
+        means = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+        return function in MEANS and reduction in means and getattr(loss, "ignore_class", None) is None
+
+    def _run(self, layers: Sequence[Any], trainable, non_trainable, x):
+        """Run layers one after another for training; return the result and the non-trainable variables after it."""
+        variables = [*zip(self.trainable_variables, trainable, strict=True)]
+        variables += zip(self.non_trainable_variables, non_trainable, strict=True)
+        with keras.StatelessScope(variables) as scope:
+            for layer in layers:
+                x = run(layer, x, training=True)
+        return x, [scope.get_current_value(variable) for variable in self.non_trainable_variables]
+
+
+def run(layer, x, training: bool):
+    """Call a layer, with `training` if it takes that."""
+    if "training" in inspect.signature(layer.call).parameters:
+        return layer(x, training=training)
+    return layer(x)
+
+
+def _scan(step, carry, batch: tuple[jax.Array, ...], best: int):
+    """Run `step` over micro-batches as `lax.scan` does; its outputs are joined along their first axis.
+
+    The size is `best` or less: at least half of it if that divides the batch, for a remainder is compiled as well.
+    """
+    count = batch[0].shape[0]
+    size = next((size for size in range(best, best // 2, -1) if count % size == 0), best)
+    whole = count - count % size
+    pieces = [array[:whole].reshape(-1, size, *array.shape[1:]) for array in batch]
+    carry, outputs = lax.scan(step, carry, tuple(pieces))
+    outputs = outputs.reshape(whole, *outputs.shape[2:])
+    if whole < count:
+        carry, last = step(carry, tuple(array[whole:] for array in batch))
+        outputs = jnp.concatenate([outputs, last])
+    return carry, outputs
