@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from kerasqueeze.errors import UserError
+from kerasqueeze.errors import Interrupted, UserError
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,12 +33,17 @@ def seeds(text: str) -> list[int]:
 
 
 def command(main: Callable[[], None]) -> NoReturn:
-    """Run `main` and leave: 0 when it ends well, 2 with one line for bad input, 130 after an interrupt."""
+    """Run `main` and leave: 0 when it ends well, 2 with one line for bad input, 128 plus the signal's number when
+    one stopped it, so 130 after an interrupt.
+    """
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(128 + stop.number)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""The one error that is a user's to mend."""
+"""The errors that a command ends with in one line: a user's to mend, or a stop that was asked for."""
 
 from collections.abc import Iterable
 
@@ -8,6 +8,19 @@ class UserError(ValueError):
 
     Scripts print it as it is and leave with exit code 2.
     """
+
+
+class Interrupted(Exception):
+    """A signal ended the run in good order; scripts print the line and leave with 128 plus the signal's number.
+
+    Args:
+        number: The signal's.
+        line: Where the run stands, and how to go on.
+    """
+
+    def __init__(self, number: int, line: str):
+        super().__init__(line)
+        self.number = number
 
 
 def unknown(kind: str, value: object, choices: Iterable[str]) -> UserError:

@@ -11,6 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from kerasqueeze.errors import UserError
@@ -27,6 +28,7 @@ COLUMNS = (
     "seconds",
     "images_per_second",
 )
+PREDICTION_COLUMNS = ("seed", "photo", "label", "predicted")
 
 
 def csv_path(out: Path, experiment: str) -> Path:
@@ -37,6 +39,56 @@ def csv_path(out: Path, experiment: str) -> Path:
 def json_path(out: Path, experiment: str) -> Path:
     """Return where the record of `experiment` lies below the folder `out`."""
     return Path(out) / "CSV" / f"{experiment}.json"
+
+
+def predictions_path(out: Path, experiment: str) -> Path:
+    """Return where the predictions of `experiment` for the test photos lie below the folder `out`."""
+    return Path(out) / "CSV" / f"{experiment}_predictions.csv"
+
+
+def layers_path(out: Path, experiment: str) -> Path:
+    """Return where the norms and rates of `experiment`, by block of layers, lie below the folder `out`."""
+    return Path(out) / "CSV" / f"{experiment}_layers.csv"
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """Read the predictions for the test photos.
+
+    Returns:
+        Columns `PREDICTION_COLUMNS`, whole numbers: a row for each seed and photo, sorted by them; `photo` counts the
+        test photos from 0.
+
+    Raises:
+        UserError: If the file is missing or is not such a file.
+    """
+    name = Path(path).stem.removesuffix("_predictions")
+    if not Path(path).is_file():
+        raise UserError(
+            f"no predictions at {path}; run the experiment anew: python scripts/run.py --exp {name} --fresh"
+        )
+    try:
+        frame = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a CSV file ({error}); run the experiment anew, with --fresh") from None
+    whole = all(pd.api.types.is_integer_dtype(kind) for kind in frame.dtypes)
+    if tuple(frame.columns) != PREDICTION_COLUMNS or not (whole or frame.empty):
+        raise UserError(
+            f"{path} does not hold whole numbers in the columns {', '.join(PREDICTION_COLUMNS)}; run the experiment "
+            "anew, with --fresh"
+        )
+    if frame.duplicated(["seed", "photo"]).any():
+        raise UserError(f"{path} holds a photo of one seed twice; run the experiment anew, with --fresh")
+    return frame.sort_values(["seed", "photo"], ignore_index=True)
+
+
+def write_predictions(path: Path, seed: int, labels: np.ndarray, predicted: np.ndarray) -> None:
+    """Write the predictions of one seed beside those of the others: true and predicted classes, (N,) each."""
+    rows = pd.DataFrame({"seed": seed, "photo": np.arange(len(labels)), "label": labels, "predicted": predicted})
+    if Path(path).exists():
+        earlier = read_predictions(path)
+        rows = pd.concat([earlier[earlier["seed"] != seed], rows], ignore_index=True)
+    with whole_file(path) as part:
+        rows.astype(int).sort_values(["seed", "photo"]).to_csv(part, index=False, lineterminator="\n")
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -66,6 +118,11 @@ def read_csv(path: Path) -> pd.DataFrame:
     if frame.duplicated(["seed", "epoch"]).any():
         raise UserError(f"{path} holds an epoch of one seed twice; move it away and run the experiment again")
     return frame.sort_values(["seed", "epoch"], ignore_index=True)
+
+
+def no_rows() -> pd.DataFrame:
+    """Return a history without rows, that of an experiment which trains nothing."""
+    return pd.DataFrame(columns=pd.Index(COLUMNS), dtype=float)
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:

@@ -6,6 +6,7 @@ Sources: keras/src/applications/mobilenet_v2.py, resnet.py and efficientnet.py; 
 import functools
 import re
 import warnings
+from collections.abc import Sequence
 from os import PathLike, fspath
 
 import keras
@@ -15,6 +16,7 @@ from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.models.fast import ByLayerModel
 from kerasqueeze.models.layers import CaffePreprocessing, full_precision, require_channels_last
 from kerasqueeze.models.squeezenet import MEAN, MIN_SIZE, STD, SqueezeNet1_0, SqueezeNet1_1, check_head
+from kerasqueeze.models.weights import Weights, read_weights
 
 SQUEEZENETS = {"squeezenet1_0": SqueezeNet1_0, "squeezenet1_1": SqueezeNet1_1}
 PEERS = {
@@ -34,6 +36,7 @@ def build(
     image_size: int,
     weights: str | PathLike[str] | None = None,
     dropout: float = 0.5,
+    head: Sequence[int] | None = None,
 ) -> keras.Model:
     """Build a classifier that takes RGB pixels 0–255, float or uint8, (N, S, S, 3), and returns logits (N, classes).
 
@@ -46,6 +49,8 @@ def build(
         weights: None for a new initialisation, "imagenet", or the path of a file: for a SqueezeNet as `SqueezeNet1_1`
             takes it, for a peer the file without top that `keras.applications` downloads.
         dropout: Share of the features that training drops before the last layer, in [0, 1).
+        head: None for a newly initialised last layer; or for each class the number of the ImageNet class whose scores
+            it begins with, taken from the weights' own last layer. SqueezeNets only.
 
     Raises:
         UserError: An argument is not as described, or the weights cannot be had or do not fit.
@@ -54,6 +59,8 @@ def build(
         raise unknown("model", name, NAMES)
     if type(image_size) is not int or image_size < MIN_SIZE:
         raise UserError(f"image_size has to be an integer of at least {MIN_SIZE}. Received: image_size={image_size!r}")
+    if head is not None:
+        weights = _with_head_of(head, name, classes, weights)
     if name in SQUEEZENETS:
         return SQUEEZENETS[name](
             weights=weights,
@@ -73,6 +80,18 @@ def build(
     x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(classes, kernel_initializer=initializer, dtype=full_precision(), name="predictions")(x)
     return ByLayerModel(inputs, logits, name=name)
+
+
+def _with_head_of(head: Sequence[int], name: str, classes: int, weights) -> Weights:
+    """Read weights and cut their head down."""
+    if name not in SQUEEZENETS:
+        raise UserError(f"only a SqueezeNet's head can be cut down, {name} has none here; choose head='fresh'")
+    if weights is None or len(head) != classes:
+        raise UserError(
+            f"a head cut down from ImageNet's needs weights and one ImageNet class for each of {classes} classes. "
+            f"Received: weights={weights!r}, {len(head)} classes"
+        )
+    return read_weights(weights, name.removeprefix("squeezenet").replace("_", ".")).sliced(head)
 
 
 def stages(model: keras.Model) -> tuple[tuple[str, ...], ...]:

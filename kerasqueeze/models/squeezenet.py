@@ -148,7 +148,7 @@ def _squeezenet(
 
 def SqueezeNet1_0(
     include_top: bool = True,
-    weights: str | PathLike[str] | None = "imagenet",
+    weights: str | PathLike[str] | Weights | None = "imagenet",
     input_tensor=None,
     input_shape: tuple[int | None, int | None, int] | None = None,
     pooling: str | None = None,
@@ -170,7 +170,7 @@ def SqueezeNet1_0(
 
 def SqueezeNet1_1(
     include_top: bool = True,
-    weights: str | PathLike[str] | None = "imagenet",
+    weights: str | PathLike[str] | Weights | None = "imagenet",
     input_tensor=None,
     input_shape: tuple[int | None, int | None, int] | None = None,
     pooling: str | None = None,
@@ -188,7 +188,8 @@ def SqueezeNet1_1(
         include_top: Whether to add dropout, conv10 and the average to probabilities.
         weights: None for a new initialisation (He-uniform; conv10 normal with deviation 0.01; biases 0); "imagenet" for
             torchvision's weights, downloaded once; or the path of a `.pth` state dict in torchvision's layout, of a
-            `.weights.h5` or of a `.keras` file. Weights with another number of classes leave conv10 new.
+            `.weights.h5` or of a `.keras` file; or `Weights` as read. Weights with another number of classes leave
+            conv10 new.
         input_tensor: A Keras tensor to build on, in place of a new input.
         input_shape: (H, W, 3), sides of at least 32 or None for any size. Default (224, 224, 3) with the top, any
             size without.

@@ -3,7 +3,8 @@
 Weight files are not trusted: nothing that one of them holds is unpickled, deserialised or run.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -39,17 +40,33 @@ class Weights:
         bias = self.tensors.get(f"{HEAD}/bias")
         return 0 if bias is None else bias.size
 
+    def sliced(self, classes: Sequence[int]) -> "Weights":
+        """Return the same weights with the head cut down to some of its classes, in the order given.
 
-def read_weights(weights: str | PathLike[str], version: str) -> Weights:
+        Raises:
+            UserError: The head does not have these classes.
+        """
+        if not classes or not 0 <= min(classes) <= max(classes) < self.classes:
+            raise UserError(
+                f"{self.path} scores {self.classes} classes; the head cannot be cut down to others; use a file with "
+                "ImageNet's 1000 classes, or a fresh head"
+            )
+        cut = {name: self.tensors[name][..., list(classes)] for name in (f"{HEAD}/kernel", f"{HEAD}/bias")}
+        return replace(self, tensors={**self.tensors, **cut}, head_has_relu=self.head_has_relu is not False)
+
+
+def read_weights(weights: "str | PathLike[str] | Weights", version: str) -> Weights:
     """Read weights for SqueezeNet "1.0" or "1.1".
 
     Args:
-        weights: "imagenet", or the path of a `.pth`, `.weights.h5` or `.keras` file.
+        weights: "imagenet", or the path of a `.pth`, `.weights.h5` or `.keras` file; `Weights` come back as they are.
         version: The variant they are for.
 
     Raises:
         UserError: There is no such file, or it is not a whole file of these formats.
     """
+    if isinstance(weights, Weights):
+        return weights
     if not isinstance(weights, str | PathLike):
         raise UserError(f"weights has to be None, 'imagenet' or the path of a file. Received: weights={weights!r}")
     path = fetch(version) if weights == "imagenet" else Path(weights)

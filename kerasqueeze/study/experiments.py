@@ -12,9 +12,9 @@ _DOGS_SCRATCH: dict[str, Any] = {
     "weights": "none",
     "learning_rate": 4e-4,
     "warmup_steps": 1500,
-    "epochs": 8,
+    "epochs": 40,
     "dropout": 0.0,
-    "crop_area": 0.35,
+    "crop_area": 0.5,
 }
 _DOGS_FINE_TUNING: dict[str, Any] = {
     "dataset": "stanford_dogs",

@@ -28,6 +28,8 @@ class StopAtOverfitting(keras.callbacks.Callback):
         reason: The outcome in a sentence, with its figures.
     """
 
+    _PLAIN = ("best_epoch", "best_loss", "outcome", "reason", "_lowest_train_loss", "_overfitting_epochs")
+
     def __init__(self, patience: int):
         super().__init__()
         self.patience = patience
@@ -38,6 +40,20 @@ class StopAtOverfitting(keras.callbacks.Callback):
         self.outcome, self.reason = "ran all epochs", ""
         self._lowest_train_loss, self._overfitting_epochs = math.inf, 0
         self._best_weights: list[Any] | None = None
+
+    def state(self) -> dict[str, Any]:
+        """Return all that decides what happens next, but the best weights, as plain values."""
+        return {key: getattr(self, key) for key in self._PLAIN}
+
+    def best_weights(self) -> list[Any]:
+        """Return the weights of the lowest validation loss, none before there is one."""
+        return self._best_weights or []
+
+    def put_state(self, state: dict[str, Any], best_weights: list[Any]) -> None:
+        """Go on from what `state` and `best_weights` gave."""
+        for key in self._PLAIN:
+            setattr(self, key, state[key])
+        self._best_weights = best_weights or None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Judge the epoch by `loss` and `val_loss`."""
@@ -124,6 +140,22 @@ class HistoryWriter(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget an earlier run."""
         self._rows: list[dict[str, float]] = []
+
+    def rows(self) -> list[dict[str, float]]:
+        """Return the rows so far."""
+        return self._rows
+
+    def put_rows(self, rows: list[dict[str, float]]) -> None:
+        """Go on after these rows; what the file has beyond them is replaced."""
+        self._rows = list(rows)
+
+    def seconds_so_far(self) -> float:
+        """Return how long the epoch that is running has taken."""
+        return time.perf_counter() - self._began
+
+    def went_before(self, seconds: float) -> None:
+        """Count these seconds, from before a stop, to the epoch that begins."""
+        self._began -= seconds
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Start the clock."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from kerasqueeze.errors import UserError, unknown
 
+HEADS = ("fresh", "imagenet_slice")
 OPTIMIZERS = ("adam", "amsgrad")
 
 
@@ -23,10 +24,14 @@ class Experiment:
         optimizer: `"adam"` or `"amsgrad"`.
         learning_rate: The peak, reached after the warm-up.
         warmup_steps: Steps over which the rate rises from 0; at most half of all steps are used.
-        epochs: The most epochs; the cosine decay to 0 is laid over them.
+        epochs: The most epochs; the cosine decay to 0 is laid over them. 0 trains nothing, the initial weights are scored.
         batch_size: Photos a step.
         image_size: Side of the square photos, in pixels.
         clip_norm: Global gradient norm that is clipped to.
+        weight_decay: Share, times the learning rate, that each step takes off all weights but biases.
+        head: `"fresh"` for a newly initialised last layer, `"imagenet_slice"` for what the weights' own has for
+            the same classes, matched by WordNet id.
+        label_smoothing: Share of the target that is spread evenly over all classes, in all reported losses too.
         dropout: Share of features dropped before the head.
         crop_area: Smallest share of a photo's area that the random crop keeps; 1 crops nothing.
         flip: Whether photos are mirrored left to right with probability 1/2.
@@ -46,6 +51,9 @@ class Experiment:
     batch_size: int = 32
     image_size: int = 128
     clip_norm: float = 1.0
+    weight_decay: float = 0.0
+    head: str = "fresh"
+    label_smoothing: float = 0.0
     dropout: float = 0.5
     crop_area: float = 0.5
     flip: bool = True
@@ -56,7 +64,10 @@ class Experiment:
         """Refuse values that cannot be meant."""
         if self.optimizer not in OPTIMIZERS:
             raise unknown("optimizer", self.optimizer, OPTIMIZERS)
-        for field in ("epochs", "batch_size", "patience"):
+        if self.head not in HEADS:
+            raise unknown("head", self.head, HEADS)
+        _check("epochs", self.epochs, lambda value: value >= 0, "a whole number from 0 up")
+        for field in ("batch_size", "patience"):
             _check(field, getattr(self, field), lambda value: value >= 1, "a whole number from 1 up")
         if self.limit is not None:
             _check("limit", self.limit, lambda value: value >= 2, "a whole number from 2 up")
@@ -64,6 +75,8 @@ class Experiment:
         _check("image_size", self.image_size, lambda value: 32 <= value <= 1024, "32 to 1024 pixels")
         _check("learning_rate", self.learning_rate, lambda value: 0 < value <= 1, "a number above 0, at most 1")
         _check("clip_norm", self.clip_norm, lambda value: value > 0, "a number above 0")
+        _check("weight_decay", self.weight_decay, lambda value: 0 <= value < 1, "a number from 0 up, below 1")
+        _check("label_smoothing", self.label_smoothing, lambda value: 0 <= value < 1, "a number from 0 up, below 1")
         _check("dropout", self.dropout, lambda value: 0 <= value < 1, "a number from 0 up, below 1")
         _check("crop_area", self.crop_area, lambda value: 0 < value <= 1, "a number above 0, at most 1")
 

@@ -35,9 +35,13 @@ def build(experiment: Experiment, steps_per_epoch: int) -> keras.optimizers.Opti
     Adam: Kingma & Ba 2015, arXiv 1412.6980. AMSGrad: Reddi, Kale & Kumar 2018, section 4, as Keras writes it: the
     maximum is over the raw second moment, the bias corrections stay.
     """
-    total = experiment.epochs * steps_per_epoch
-    return keras.optimizers.Adam(
+    total = max(1, experiment.epochs * steps_per_epoch)
+    optimizer = keras.optimizers.Adam(
         learning_rate=Warmup(experiment.learning_rate, min(experiment.warmup_steps, total // 2), total),
         amsgrad=experiment.optimizer == "amsgrad",
         global_clipnorm=experiment.clip_norm,
+        weight_decay=experiment.weight_decay or None,
     )
+    if experiment.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return optimizer

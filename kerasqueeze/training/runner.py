@@ -1,11 +1,8 @@
 """One experiment from start to end: photos in, a trained network, a CSV and a JSON out."""
 
 import datetime
-import hashlib
-import importlib.metadata
 import os
-import platform
-import subprocess
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -14,6 +11,7 @@ from typing import Any
 
 import jax
 import keras
+import numpy as np
 
 from kerasqueeze import history
 from kerasqueeze.data import datasets
@@ -23,12 +21,14 @@ from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import cache_dir, whole_file
 from kerasqueeze.models import backbones
 from kerasqueeze.models.fast import MicroBatchModel
-from kerasqueeze.training import optimizers
+from kerasqueeze.models.imagenet_classes import imagenet_numbers
+from kerasqueeze.training import identity, losses, optimizers
 from kerasqueeze.training.callbacks import HistoryWriter, NeverStarted, Progress, StopAtOverfitting, clock
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.metrics import ConfusionMetrics
+from kerasqueeze.training.resume import Resume, States
 
-VERSIONS_OF = ("kerasqueeze", "keras", "jax", "jaxlib", "numpy", "tensorflow-datasets", "pillow")
+SCORING_BATCH = 64
 
 
 def run(
@@ -39,11 +39,12 @@ def run(
     out: Path = Path(),
     fresh: bool = False,
     on_broken: str = "fatal",
+    score_test: bool = True,
 ) -> dict[str, Any]:
-    """Train `experiment` once for each seed and write its CSV, JSON and `models/<name>_seed<seed>.keras`.
+    """Train `experiment` once for each seed; write its CSV, JSON, predictions and `models/<name>_seed<seed>.keras`.
 
-    Seeds that are finished already are not repeated. The test photos are scored once a seed, after training, with the
-    weights of the best validation loss.
+    Seeds that are finished already are not repeated, and one that was stopped goes on from its last saved state. The
+    test photos are scored once a seed, after training, with the weights of the best validation loss.
 
     Args:
         experiment: What to train.
@@ -52,16 +53,18 @@ def run(
         out: Folder that `CSV/` and `models/` lie in.
         fresh: Drop the results that `out` has of this experiment and start over.
         on_broken: `"fatal"` or `"skip"` for photos that cannot be read.
+        score_test: Whether to score the test photos; False where the result decides what is tried next.
 
     Returns:
         The record, as written to the JSON file.
 
     Raises:
         UserError: If the input is unusable, or `out` holds results of other settings, photos or weights.
+        Interrupted: If SIGINT or SIGTERM stopped it; the state is saved.
     """
     if experiment.model not in backbones.NAMES:
         raise unknown("model", experiment.model, backbones.NAMES)
-    weights = _weights_identity(experiment.weights)
+    weights = identity.weights_file(experiment.weights)
     _keep_compiled()
     data = datasets.load(
         experiment.dataset,
@@ -70,28 +73,11 @@ def run(
         limit=experiment.limit,
         on_broken=on_broken,
     )
-    if len(data.train) < experiment.batch_size:
-        raise UserError(
-            f"batch_size={experiment.batch_size} is more than the {len(data.train)} training photos; "
-            f"use --batch-size {len(data.train)} or less"
-        )
-    record = {
-        "experiment": {**experiment.settings(), "weights": weights["file"]},
-        "data": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "classes": len(data.class_names),
-            "train": len(data.train),
-            "validation": len(data.validation),
-            "test": len(data.test),
-        },
-        "weights": weights,
-        "runs": {},
-    }
+    _check(experiment, data)
+    record = _empty_record(experiment, data, weights)
     path = history.json_path(out, experiment.name)
     if fresh:
-        path.unlink(missing_ok=True)
-        history.csv_path(out, experiment.name).unlink(missing_ok=True)
+        _drop(out, experiment.name)
     record["runs"] = _earlier_runs(path, record)
     for seed in seeds:
         if str(seed) in record["runs"]:
@@ -99,9 +85,12 @@ def run(
             continue
         model, network = training_model(experiment, data, seed)
         history.write_json(path, record)  # from here on the settings stand, even while no seed is finished
-        result = _run_seed(experiment, seed, data, model, network, out)
+        made_from = {key: record[key] for key in ("experiment", "data", "weights", "code")}
+        states = States(_models(out) / f"{experiment.name}_seed{seed}_states", made_from)
+        result = _run_seed(experiment, seed, data, model, network, out, states, score_test)
         record["runs"] = {**_earlier_runs(path, record), str(seed): result}
         history.write_json(path, record)
+        states.drop()
     return record
 
 
@@ -124,13 +113,14 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
         image_size=experiment.image_size,
         weights=None if experiment.weights == "none" else experiment.weights,
         dropout=experiment.dropout,
+        head=imagenet_numbers(data.class_names) if experiment.head == "imagenet_slice" else None,
     )
     pixels = keras.Input((experiment.image_size, experiment.image_size, 3), dtype="uint8", name="pixels")
     augment = RandomCropFlip(scale=(experiment.crop_area, 1.0), flip=experiment.flip, seed=seed)
     model = MicroBatchModel(pixels, network(augment(pixels)), name=f"{experiment.name}_training")
     model.compile(
         optimizer=optimizers.build(experiment, len(data.train) // experiment.batch_size),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=losses.build(experiment.label_smoothing),
         metrics=[ConfusionMetrics(len(data.class_names))],
         jit_compile=True,
     )
@@ -138,48 +128,139 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
 
 
 def _run_seed(
-    experiment: Experiment, seed: int, data: datasets.DataSet, model: keras.Model, network: keras.Model, out: Path
+    experiment: Experiment,
+    seed: int,
+    data: datasets.DataSet,
+    model: keras.Model,
+    network: keras.Model,
+    out: Path,
+    states: States,
+    score_test: bool,
 ) -> dict[str, Any]:
-    began, revision = time.perf_counter(), _git_revision()  # asked now: the files may change while it runs
-    stop, start = StopAtOverfitting(experiment.patience), NeverStarted(len(data.class_names))
-    csv = history.csv_path(out, experiment.name)
-    batches = Batches(data.train, experiment.batch_size, seed=seed)
-    fitted = model.fit(
-        batches,
-        validation_data=Batches(data.validation, experiment.batch_size),
-        epochs=experiment.epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            stop,
-            start,
-            HistoryWriter(csv, seed, len(batches) * experiment.batch_size),
-            Progress(f"{experiment.name} seed {seed}"),
-        ],
-    )
-    scores = model.evaluate(Batches(data.test, experiment.batch_size), verbose=0, return_dict=True)
-    saved = Path(out) / "models" / f"{experiment.name}_seed{seed}.keras"
+    revision = identity.git_revision()  # asked now: the files may change while it runs
+    first = Batches(data.train, experiment.batch_size, seed=seed)[0]
+    began_with = {
+        "initial_weights": identity.of_weights(network),
+        "first_batch": identity.of_first_batch(first, model),
+    }
+    fitted = _fit(experiment, seed, data, model, out, states)
+    began = time.perf_counter()
+    validation, _ = _score(model, data.validation)
+    test = None
+    if score_test:
+        test, predicted = _score(model, data.test)
+        history.write_predictions(history.predictions_path(out, experiment.name), seed, data.test.labels, predicted)
+    saved = _models(out) / f"{experiment.name}_seed{seed}.keras"
     with whole_file(saved) as part:
         network.save(part)
-    seconds = time.perf_counter() - began
-    outcome = stop.outcome if start.started or stop.outcome == "diverged" else "never started"
+    seconds = fitted.pop("seconds") + time.perf_counter() - began
+    scored = "" if test is None else f"Test accuracy {test['accuracy']:.4f} on {test['photos']} photos, "
     print(
-        f"{experiment.name} seed {seed}: {outcome}; {stop.reason}. Test accuracy {scores['accuracy']:.4f} on "
-        f"{len(data.test)} photos, in {clock(seconds)}; network in {saved}",
+        f"{experiment.name} seed {seed}: {fitted['outcome']}; {fitted['reason']}. {scored}in {clock(seconds)}; "
+        f"network in {saved}",
         file=sys.stderr,
     )
     return {
-        "outcome": outcome,
-        "reason": stop.reason,
-        "epochs": len(fitted.epoch),
-        "best_epoch": stop.best_epoch,
-        "test": {"photos": len(data.test), **{key: float(value) for key, value in scores.items()}},
+        **fitted,
+        "validation": validation,
+        **({} if test is None else {"test": test}),
+        **began_with,
         "seconds": round(seconds, 1),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "git_revision": revision,
-        "versions": _versions(),
-        "hardware": _hardware(),
+        "code": identity.of_code(),
+        "versions": identity.versions(),
+        "hardware": identity.hardware(),
     }
+
+
+def _fit(
+    experiment: Experiment, seed: int, data: datasets.DataSet, model: keras.Model, out: Path, states: States
+) -> dict[str, Any]:
+    """Train from the newest state, or from the start; leave the best weights in the model."""
+    if not experiment.epochs:
+        model.build(model.input_shape)
+        reason = "the initial weights are scored as they are"
+        csv = history.csv_path(out, experiment.name)
+        if not csv.exists():
+            history.write_csv(csv, history.no_rows())
+        return {"outcome": "not trained", "reason": reason, "epochs": 0, "best_epoch": 0, "seconds": 0.0}
+    stop, start = StopAtOverfitting(experiment.patience), NeverStarted(len(data.class_names))
+    photos = len(data.train) // experiment.batch_size * experiment.batch_size
+    writer = HistoryWriter(history.csv_path(out, experiment.name), seed, photos)
+    resume = Resume(states, states.newest(), stop, start, writer)
+    epoch, step = resume.position
+    label = f"{experiment.name} seed {seed}"
+    if epoch or step:
+        print(f"{label}: goes on after {epoch} epochs and {step} steps", file=sys.stderr)
+    with resume.on_signals():
+        model.fit(
+            Batches(data.train, experiment.batch_size, seed=seed, first_epoch=epoch),
+            validation_data=Batches(data.validation, SCORING_BATCH),
+            initial_epoch=epoch,
+            epochs=epoch if resume.is_over else experiment.epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=[stop, start, writer, Progress(label), resume],
+        )
+    rows = writer.rows()
+    return {
+        "outcome": stop.outcome if start.started or stop.outcome == "diverged" else "never started",
+        "reason": stop.reason,
+        "epochs": len(rows),
+        "best_epoch": stop.best_epoch,
+        "seconds": sum(row["seconds"] for row in rows),
+    }
+
+
+def _score(model: keras.Model, split: datasets.Split) -> tuple[dict[str, float], np.ndarray]:
+    """Return the metrics on the photos of a split, the loss without smoothing, and the predicted classes (N,)."""
+    logits = model.predict(Batches(split, SCORING_BATCH), verbose=0)
+    metrics = ConfusionMetrics(logits.shape[-1])
+    metrics.update_state(split.labels, logits)
+    found = {name: float(value) for name, value in metrics.result().items()}
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(split.labels, logits)
+    return {"photos": len(split), **found, "loss": float(loss)}, logits.argmax(-1)
+
+
+def _check(experiment: Experiment, data: datasets.DataSet) -> None:
+    if len(data.train) < experiment.batch_size:
+        raise UserError(
+            f"batch_size={experiment.batch_size} is more than the {len(data.train)} training photos; "
+            f"use --batch-size {len(data.train)} or less"
+        )
+    if experiment.head == "imagenet_slice":
+        imagenet_numbers(data.class_names)
+
+
+def _empty_record(experiment: Experiment, data: datasets.DataSet, weights: dict[str, str | None]) -> dict[str, Any]:
+    return {
+        "experiment": {**experiment.settings(), "weights": weights["file"]},
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "classes": len(data.class_names),
+            "class_names": list(data.class_names),
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "test": len(data.test),
+        },
+        "weights": weights,
+        "code": identity.of_code(),
+        "runs": {},
+    }
+
+
+def _models(out: Path) -> Path:
+    return Path(out) / "models"
+
+
+def _drop(out: Path, name: str) -> None:
+    """Remove the results of an experiment, and what stopped runs left."""
+    for path in (history.json_path, history.csv_path, history.predictions_path, history.layers_path):
+        path(out, name).unlink(missing_ok=True)
+    for folder in _models(out).glob(f"{name}_seed*_states"):
+        shutil.rmtree(folder)
 
 
 def _earlier_runs(path: Path, record: dict[str, Any]) -> dict[str, Any]:
@@ -208,50 +289,3 @@ def _keep_compiled() -> None:
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a user's own choice stands
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
-
-def _weights_identity(weights: str) -> dict[str, str | None]:
-    """Name the initial weights by what is in the file, not by where it lies on this machine."""
-    if weights in ("none", "imagenet"):
-        return {"file": weights, "sha256": None}
-    path = Path(weights).expanduser()
-    if not path.is_file():
-        raise UserError(
-            f"no weights file at {weights!r}; expected none, imagenet or the path of a .pth, .weights.h5 or .keras file"
-        )
-    with path.open("rb") as file:
-        return {"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def _git_revision() -> str | None:
-    """Return the commit the package was run from, with `-dirty` where files were changed since; None outside git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout.strip() or None
-
-
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in VERSIONS_OF}}
-
-
-def _hardware() -> dict[str, Any]:
-    devices = jax.devices()
-    return {
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "device": f"{len(devices)} x {devices[0].device_kind}",
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )

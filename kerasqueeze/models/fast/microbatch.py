@@ -19,7 +19,7 @@ MEANS = (
     losses.mean_squared_error,
     losses.mean_absolute_error,
 )
-"""Losses that are the mean of the images' own losses."""
+"""Losses that are the mean of the images' own losses; others say so with an attribute `mean_over_images`."""
 
 PER_IMAGE = (
     layers.Activation,
@@ -109,7 +109,8 @@ class MicroBatchModel(keras.Model):
         loss = losses.get(self.loss)
         function, reduction = getattr(loss, "fn", loss), getattr(loss, "reduction", "mean")
         means = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
-        return function in MEANS and reduction in means and getattr(loss, "ignore_class", None) is None
+        is_mean = function in MEANS or getattr(loss, "mean_over_images", False)
+        return is_mean and reduction in means and getattr(loss, "ignore_class", None) is None
 
     def _run(self, layers: Sequence[Any], trainable, non_trainable, x):
         """Run layers one after another for training; return the result and the non-trainable variables after it."""
