@@ -59,11 +59,10 @@ def build(
         raise unknown("model", name, NAMES)
     if type(image_size) is not int or image_size < MIN_SIZE:
         raise UserError(f"image_size has to be an integer of at least {MIN_SIZE}. Received: image_size={image_size!r}")
-    if head is not None:
-        weights = _with_head_of(head, name, classes, weights)
+    cut = None if head is None else _with_head_of(head, name, classes, weights)
     if name in SQUEEZENETS:
         return SQUEEZENETS[name](
-            weights=weights,
+            weights=cut or weights,
             input_shape=(image_size, image_size, 3),
             classes=classes,
             classifier_activation=None,

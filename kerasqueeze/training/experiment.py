@@ -24,7 +24,7 @@ class Experiment:
         optimizer: `"adam"` or `"amsgrad"`.
         learning_rate: The peak, reached after the warm-up.
         warmup_steps: Steps over which the rate rises from 0; at most half of all steps are used.
-        epochs: The most epochs; the cosine decay to 0 is laid over them. 0 trains nothing, the initial weights are scored.
+        epochs: The most epochs; the cosine decay to 0 is laid over them. 0 trains nothing.
         batch_size: Photos a step.
         image_size: Side of the square photos, in pixels.
         clip_norm: Global gradient norm that is clipped to.

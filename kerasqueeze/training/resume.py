@@ -54,7 +54,7 @@ class States:
         """
         for path in reversed(self._paths()):
             try:
-                with np.load(path, allow_pickle=False) as file:
+                with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                     told = json.loads(str(file["told"]))
                     arrays = [file[name] for name in sorted(file.files) if name != "told"]
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

@@ -23,7 +23,7 @@ def test_override_changes_a_copy():
         ({"epochs": 2.0}, "epochs=2.0 is of type float; expected int"),
         ({"flip": 1}, "flip=1 is of type int; expected bool"),
         ({"limit": "all"}, r"limit='all' is of type str; expected int \| None"),
-        ({"epochs": 0}, "epochs=0 is out of range; expected a whole number from 1 up"),
+        ({"epochs": -1}, "epochs=-1 is out of range; expected a whole number from 0 up"),
         ({"image_size": 31}, "image_size=31 is out of range; expected 32 to 1024 pixels"),
         ({"learning_rate": -1.0}, "learning_rate=-1.0 is out of range"),
         ({"learning_rate": float("nan")}, "learning_rate=nan is out of range"),
