@@ -28,6 +28,8 @@ COLUMNS = (
     "images_per_second",
 )
 
+PREDICTIONS = ("seed", "photo", "label", "predicted")
+
 
 def csv_path(out: Path, experiment: str) -> Path:
     """Return where the history of `experiment` lies below the folder `out`."""
@@ -37,6 +39,11 @@ def csv_path(out: Path, experiment: str) -> Path:
 def json_path(out: Path, experiment: str) -> Path:
     """Return where the record of `experiment` lies below the folder `out`."""
     return Path(out) / "CSV" / f"{experiment}.json"
+
+
+def predictions_path(out: Path, experiment: str) -> Path:
+    """Return where the predictions of `experiment` for the test photos lie below the folder `out`."""
+    return Path(out) / "CSV" / f"{experiment}_predictions.csv"
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -73,6 +80,30 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
     ordered = frame.loc[:, list(COLUMNS)].astype({"seed": int, "epoch": int})
     with whole_file(path) as part:
         ordered.sort_values(["seed", "epoch"]).to_csv(part, index=False, lineterminator="\n")
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """Read what an experiment's networks made of the test photos.
+
+    Returns:
+        Whole numbers in the columns `PREDICTIONS`, sorted by seed and photo; `photo` is the position in the test split.
+
+    Raises:
+        UserError: If the file is missing, is not such a file, or holds a seed and photo twice.
+    """
+    if not Path(path).is_file():
+        name = Path(path).stem.removesuffix("_predictions")
+        raise UserError(f"no predictions at {path}; run again: python scripts/run.py --exp {name} --fresh")
+    try:
+        frame = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a CSV file ({error}); run the experiment again with --fresh") from None
+    whole = len(frame) == 0 or all(pd.api.types.is_integer_dtype(kind) for kind in frame.dtypes)
+    if tuple(frame.columns) != PREDICTIONS or not whole:
+        raise UserError(f"{path} is not whole numbers {', '.join(PREDICTIONS)}; run the experiment again with --fresh")
+    if frame.duplicated(["seed", "photo"]).any():
+        raise UserError(f"{path} holds a photo of one seed twice; run the experiment again with --fresh")
+    return frame.sort_values(["seed", "photo"], ignore_index=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:
