@@ -128,16 +128,20 @@ def draw(matrix: np.ndarray, names: Sequence[str], title: str, path: Path) -> No
     side = min(20.0, max(4.5, 0.125 * classes + 3))
     figure, axes = plt.subplots(figsize=(side + 1, side), layout="constrained")
     shares = matrix / np.maximum(matrix.sum(axis=1), 1)[:, None]
-    shown = axes.imshow(shares, cmap="magma_r", norm=PowerNorm(0.5, vmin=0, vmax=1), interpolation="nearest")
+    colors = mpl.colormaps["magma_r"].with_extremes(under="white")  # white is nothing at all
+    shown = axes.imshow(shares, cmap=colors, norm=PowerNorm(0.5, vmin=1e-6, vmax=1), interpolation="nearest")
     axes.set(title=title, xlabel="predicted class", ylabel="true class")
     if classes <= 150:
         size = 5.5 if classes > 40 else 8
         axes.set_xticks(range(classes), names, rotation=90, fontsize=size)
         axes.set_yticks(range(classes), names, fontsize=size)
         axes.tick_params(length=0, pad=2)
+    for place in range(10, classes, 10):  # to find one's way from a name to its cell
+        axes.axhline(place - 0.5, color="0.85", linewidth=0.5)
+        axes.axvline(place - 0.5, color="0.85", linewidth=0.5)
     axes.spines[:].set_color("0.7")
     bar = figure.colorbar(shown, ax=axes, label="share of the true class's photos", shrink=0.6, pad=0.01)
-    bar.set_ticks([0, 0.05, 0.2, 0.5, 1], labels=["0", "0.05", "0.2", "0.5", "1"])
+    bar.set_ticks([0.01, 0.05, 0.2, 0.5, 1], labels=["0.01", "0.05", "0.2", "0.5", "1"])
     with whole_file(path) as part:
         figure.savefig(part, dpi=100, metadata={"Software": None})
     plt.close(figure)

@@ -14,11 +14,13 @@ STYLE = """
 :root { color-scheme: light; --line: #d8dde3; --soft: #f5f7f9; --ink: #1c2430; --quiet: #5a6675; --blue: #0072b2 }
 * { box-sizing: border-box }
 body { font: 16px/1.6 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; color: var(--ink);
-  background: #fff; max-width: 68rem; margin: 0 auto; padding: 2.5rem 1.5rem 5rem }
+  background: #fff; max-width: 72rem; margin: 0 auto; padding: 2.5rem 1.5rem 5rem }
 h1 { font-size: 2rem; line-height: 1.25; margin: 0 0 1.5rem }
 h2 { font-size: 1.4rem; margin: 3rem 0 .8rem; padding-bottom: .3rem; border-bottom: 2px solid var(--line) }
 h3 { font-size: 1.1rem; margin: 2rem 0 .6rem }
-p, ul, ol { max-width: 48rem }
+p, ul, ol { max-width: 50rem }
+p:has(> img) { max-width: none }
+.interval { white-space: nowrap }
 .wide { overflow-x: auto; margin: 1rem 0 }
 table { border-collapse: collapse; font-size: .88rem; line-height: 1.4; font-variant-numeric: tabular-nums }
 th { text-align: left; background: var(--soft); border-bottom: 2px solid var(--line) }
@@ -33,8 +35,7 @@ code { font: .88em/1.5 ui-monospace, "DejaVu Sans Mono", monospace; background: 
 pre { background: var(--soft); padding: .9rem 1.1rem; overflow-x: auto; border-radius: 4px }
 pre code { padding: 0; background: none; overflow-wrap: normal }
 a { color: var(--blue) }
-details { margin: 1rem 0 }
-summary { cursor: pointer; color: var(--blue) }
+img[alt^="Confusion"] { width: min(96vw, 1900px); max-width: none; margin-left: calc(50% - min(48vw, 950px)) }
 @media print { body { max-width: none; padding: 0 } h2, h3 { break-after: avoid } img, tr { break-inside: avoid } }
 """
 
@@ -51,6 +52,7 @@ def page(markdown: str, folder: Path) -> str:
     """
     title = next((line[2:] for line in markdown.splitlines() if line.startswith("# ")), "Report")
     body = MarkdownIt("commonmark").enable("table").render(markdown)
+    body = re.sub(r"\[[+-]?\d[^]<]*]", r'<span class="interval">\g<0></span>', body).replace(" †", "&nbsp;†")
     body = re.sub(r'(<img [^>]*?src=")([^"]+)(")', lambda found: _embedded(found, folder), body)
     body = body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
     return (

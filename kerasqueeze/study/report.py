@@ -77,8 +77,8 @@ def gather(out: Path, names: Sequence[str] | None = None, seeds: Sequence[int] |
     found.sort(key=lambda result: (result.trained, result.name))
     evidence.check(found)
     dataset = found[0].data["name"]
-    wanted = names or [name for name, arm in experiments.EXPERIMENTS.items() if arm.dataset == dataset]
-    wanted = [*wanted, *(name for name in there if name in scored and name not in wanted)]
+    known = [name for name, arm in experiments.EXPERIMENTS.items() if arm.dataset == dataset]
+    wanted = names or list(dict.fromkeys([*known, *scored]))
     missing = [name for name in wanted if name not in {result.name for result in found}]
     asked = questions.ask(found)
     for question in asked:
@@ -98,7 +98,7 @@ def compose(material: Material) -> str:
         sections.data(results),
         sections.protocol(results),
         sections.outcomes(results),
-        *(verdicts.section(kind, results, asked) for kind in ("optimizer", "pretraining", "control")),
+        *(verdicts.section(kind, asked) for kind in ("optimizer", "pretraining", "control")),
         sections.courses(results, asked),
         sections.classes(results),
         sections.layers(results, out),

@@ -11,7 +11,7 @@ from kerasqueeze.study.plots import combined_path, intervals_path, single_path
 from kerasqueeze.study.questions import Question
 from kerasqueeze.study.report_text import label, seen, table
 from kerasqueeze.study.results import Result
-from kerasqueeze.study.summary import MODEL_NAMES, control_cell, limits, optimizer_name, summarise
+from kerasqueeze.study.summary import control_cell, limits, model_name, optimizer_name, summarise
 
 TITLES = {"stanford_dogs": "Stanford Dogs", "digits": "Digits", "folder": "Photos of a folder"}
 MOST_CLASSES = 24
@@ -20,14 +20,14 @@ MOST_CLASSES = 24
 
 def data_name(results: list[Result]) -> str:
     """Return the data set's name to read."""
-    name = results[0].data["name"]
+    name = str(results[0].data["name"])
     return TITLES.get(name, name)
 
 
 def question(results: list[Result], asked: list[Question]) -> str:
     """Return what is asked."""
     kinds = {question.kind for question in asked}
-    models = " and ".join(sorted({MODEL_NAMES.get(str(r.settings["model"]), r.settings["model"]) for r in results}))
+    models = " and ".join(sorted({model_name(r.settings["model"]) for r in results}))
     lines = [f"How well does {models} tell the {results[0].data['classes']} classes of {data_name(results)} apart?"]
     if "optimizer" in kinds:
         lines.append("- Does AMSGrad do better than Adam, seed for seed?")
@@ -54,7 +54,7 @@ def data(results: list[Result]) -> str:
     return "\n\n".join(
         [
             "## Data and split",
-            table(["classes", "training photos", "validation photos", "test photos"], rows, right=0),
+            table(["classes", "training photos", "validation photos", "test photos"], rows),
             f"{official}Early stopping and every choice look at the validation photos alone; the test photos are "
             "scored once a seed, after training, with the weights of the lowest validation loss. Fingerprint of all "
             f"pixels and labels: {', '.join(f'`{digest}` at {size} px' for size, digest in prints)}.",
@@ -98,9 +98,8 @@ def outcomes(results: list[Result]) -> str:
     return "\n\n".join(
         [
             "## Results on the test photos",
-            table([*headers, "accuracy against the control"], rows, right=3),
-            f"Guessing gives an accuracy of {chance:.4f}. Precision and recall are macro averages over the classes. "
-            "Also in [CSV/summary.csv](CSV/summary.csv) where `run.py` wrote it.",
+            table([*headers, "accuracy against the control"], rows),
+            f"Guessing gives an accuracy of {chance:.4f}. Precision and recall are macro averages over the classes.",
             seen(results),
             _picture("Test accuracy of every experiment with its 95 % interval", intervals_path(Path())),
             seen(results),
@@ -147,7 +146,7 @@ def classes(results: list[Result]) -> str:
                 [r.true, r.predicted, r.count, f"{r.share:.3f}"] for r in pairs.itertuples(index=False, name="Pair")
             ]
             headers = ["true class", "taken for", "photos", "share of the true class"]
-            parts += ["Most confused pairs:", table(headers, rows, right=2)]
+            parts += ["Most confused pairs:", table(headers, rows)]
         parts += [_picture(f"Confusion matrix of {result.name}", confusion.picture_path(Path(), result.name))]
         parts += [seen([result])]
     return "\n\n".join(part for part in parts if part)
@@ -175,7 +174,7 @@ def layers(results: list[Result], out: Path) -> str:
         "from the same moments; both are empty for plain Adam."
     )
     shown = [r for r in results if (out / "CSV" / f"{r.name}_layers.csv").is_file()]
-    parts = ["## What the optimizers did in the layers", said, table(["experiment", *columns], rows, right=1)]
+    parts = ["## What the optimizers did in the layers", said, table(["experiment", *columns], rows)]
     return "\n\n".join(part for part in [*parts, seen(shown), *pictures] if part)
 
 
@@ -190,8 +189,7 @@ def tables(out: Path) -> str:
             picture = Path("PNG") / f"{path.stem}.png"
             if (out / picture).is_file():
                 parts.append(_picture(title, picture))
-            right = next((i for i, kind in enumerate(frame.dtypes) if pd.api.types.is_numeric_dtype(kind)), 99)
-            parts.append(table(list(frame.columns), frame.astype(object).to_numpy().tolist(), right))
+            parts.append(table(list(frame.columns), frame.astype(object).to_numpy().tolist()))
     return "\n\n".join(parts)
 
 
@@ -211,7 +209,7 @@ def cost(results: list[Result]) -> str:
         rows.append([label(result), *cells, "; ".join(hardware)])
     headers = ["experiment", "runs", "epochs", "images trained", "images scored", "seconds", "images/s in training"]
     total = sum(run["seconds"] for result in results for run in result.runs.values())
-    body = table([*headers, "hardware"], rows, right=1).replace("---: |\n", "--- |\n", 1)
+    body = table([*headers, "hardware"], rows)
     return f"## Cost\n\n{body}\n\nTogether {total / 3600:.1f} hours. The images/s are medians over epochs."
 
 

@@ -1,5 +1,6 @@
 """The fixed words of the report: what is computed, how intervals are made, and which photos were seen before."""
 
+import re
 from typing import Any
 
 from kerasqueeze.study.results import Result
@@ -36,7 +37,7 @@ w ← w − lr · (√c₂ / c₁) · m / (√v + ε)
 As Keras writes it, ε = 1e-7 stands outside the correction √c₂, so it is not the paper's ε.
 
 **AMSGrad** ([Reddi, Kale & Kumar](https://openreview.net/forum?id=ryQu7f-RZ)) divides by the largest second moment so
-far, so that a weight's step never grows because its gradients became small:
+far, so that the denominator never shrinks:
 
 ```text
 V ← max(V, v)
@@ -44,9 +45,11 @@ w ← w − lr · (√c₂ / c₁) · m / (√V + ε)
 ```
 
 The maximum is over the raw *v*, before the correction; the paper has no correction at all. While gradients keep their
-size *v* itself grows towards its mean and the maximum is *v*: AMSGrad is then Adam. Only after gradients have fallen
+size *v* grows towards its mean and the maximum is nearly *v*: AMSGrad is then nearly Adam. After gradients have fallen
 does *V* stay behind at the old size, and the step is smaller than Adam's. Part of any difference between the two is
 therefore a smaller effective learning rate."""
+
+_NUMBER = re.compile(r"[+−-]?[\d.,]*(e[+-]\d+)?( \[.*)?$")
 
 FORMS = {
     "corrected": "`amsgrad_form=corrected`: V ← max(V, v/c₂), step lr · (m/c₁) / (√V + ε), as in optax.",
@@ -57,15 +60,12 @@ FORMS = {
 
 def seen(results: list[Result]) -> str:
     """Return the line that stands beside every figure of a network with ImageNet weights; empty where there is none."""
-    named = [result.name for result in results if is_seen(result)]
-    if not named:
+    found = [result for result in results if is_seen(result)]
+    if not found:
         return ""
-    data = SEEN_IN_IMAGENET[results[0].data["name"]]
-    controls = [result.name for result in results if is_seen(result) and not result.trained]
-    whom = f"; the control {controls[0]} has seen them too" if controls else ""
     return (
-        f"> † Began with ImageNet's weights. {data} is part of ImageNet's training set: {', '.join(named)} had seen "
-        f"these very photos, the test half included, before this study{whom}."
+        f"> † {SEEN_IN_IMAGENET[found[0].data['name']]} is part of ImageNet's training set: a network that begins with "
+        "ImageNet's weights, the control included, has seen these photos before, the test half too."
     )
 
 
@@ -85,16 +85,16 @@ def theory(results: list[Result]) -> str:
     return "\n\n".join([THEORY, *(text for form, text in FORMS.items() if form in forms)])
 
 
-def table(headers: list[str], rows: list[list[Any]], right: int = 99) -> str:
-    """Return a Markdown table.
+def table(headers: list[str], rows: list[list[Any]]) -> str:
+    """Return a Markdown table; columns of numbers are set to the right.
 
     Args:
         headers: One a column.
         rows: Cells; what Markdown or HTML would read as its own is escaped.
-        right: First column that is set to the right, as numbers are.
     """
-    rule = ["---:" if column >= right else "---" for column in range(len(headers))]
-    lines = [headers, rule, *[[cell(value) for value in row] for row in rows]]
+    cells = [[cell(value) for value in row] for row in rows]
+    rule = ["---:" if all(map(_NUMBER.match, column)) else "---" for column in zip(*cells, strict=True)]
+    lines = [[cell(header) for header in headers], rule, *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

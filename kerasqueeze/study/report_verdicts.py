@@ -3,7 +3,7 @@
 import math
 
 from kerasqueeze.study.questions import Question
-from kerasqueeze.study.report_text import INTERVALS, is_seen, label, seen, table
+from kerasqueeze.study.report_text import INTERVALS, label, seen, table
 from kerasqueeze.study.results import METRICS, Result
 from kerasqueeze.study.verdicts import cautions, different_settings, judge, mcnemar_words
 
@@ -32,12 +32,11 @@ def in_short(results: list[Result], asked: list[Question]) -> str:
     return "\n\n".join(["## In short", "\n".join(lines), seen(results)]).strip()
 
 
-def section(kind: str, results: list[Result], asked: list[Question]) -> str:
+def section(kind: str, asked: list[Question]) -> str:
     """Return the comparisons of one kind with intervals for every metric, McNemar's test and the power."""
     chosen = [question for question in asked if question.kind == kind]
     if not chosen:
         return ""
-    controls = [result for result in results if not result.trained]
     parts = [f"## {TITLES[kind]}", LEADS[kind]]
     for question in chosen:
         a, b = question.a, question.b
@@ -48,7 +47,7 @@ def section(kind: str, results: list[Result], asked: list[Question]) -> str:
             f"**{_capital(verdict.words)}**",
             _metrics(a, b),
             "\n".join(f"- {line}" for line in [*verdict.details(), _settings(different, kind)]),
-            seen([*{result.name: result for result in (a, b, *controls)}.values()]) if is_seen(a) or is_seen(b) else "",
+            seen([a, b]),
         ]
     return "\n\n".join(part for part in parts if part)
 
@@ -96,7 +95,7 @@ def _metrics(a: Result, b: Result) -> str:
         interval = "" if math.isnan(found.low) else f"[{found.low:+.4f}, {found.high:+.4f}]"
         means = [f"{sum(values) / len(values):.4f}" for values in (first, second)]
         rows.append([metric, *means, f"{found.estimate:+.4f}", interval])
-    return table(["test metric", label(a), label(b), "difference", "95 % interval"], rows, right=1)
+    return table(["test metric", label(a), label(b), "difference", "95 % interval"], rows)
 
 
 def _settings(different: list[str], kind: str) -> str:

@@ -49,7 +49,7 @@ def markdown(table: pd.DataFrame) -> str:
     ]
     for row in table.to_dict("records"):
         cells = [
-            MODEL_NAMES.get(row["model"], row["model"]),
+            model_name(row["model"]),
             row["initialisation"],
             optimizer_name(row),
             *(limits(row, metric) for metric in ("accuracy", "precision", "recall")),
@@ -59,6 +59,11 @@ def markdown(table: pd.DataFrame) -> str:
         ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
+
+
+def model_name(name: str) -> str:
+    """Return a model's name to read."""
+    return MODEL_NAMES.get(name, name)
 
 
 def optimizer_name(row: Mapping[Any, Any]) -> str:

@@ -48,7 +48,7 @@ class Verdict:
     @property
     def method(self) -> str:
         """How the interval was made."""
-        first, second = (name_seeds(seeds).replace("seeds", f"{len(seeds)} seeds") for seeds in self.seeds)
+        first, second = (name_seeds(seeds) if len(seeds) == 1 else f"{len(seeds)} seeds" for seeds in self.seeds)
         both = first if self.how in ("paired", "fixed") else f"{first} and {second}"
         return METHODS[self.how].format(seeds=both, b=self.b)
 
@@ -81,7 +81,10 @@ class Verdict:
                 f"Smallest difference these seeds could have shown (80 % power, two-sided 5 %): {smallest:.4f}."
             )
         for seed, test in self.photos.items():
-            lines.append(f"Photos, seed {seed}: {mcnemar_words(self.a, self.b, test)}")
+            share = (test.only_a + test.only_b) / test.photos
+            smallest = statistics.detectable_over_photos(share, test.photos)
+            power = "" if math.isnan(smallest) else f" Smallest that these photos could have shown: {smallest:.4f}."
+            lines.append(f"Photos, seed {seed}: {mcnemar_words(self.a, self.b, test)}{power}")
         return lines
 
 
@@ -154,14 +157,11 @@ def cautions(result: Result) -> list[str]:
 
 def mcnemar_words(a: str, b: str, test: McNemar) -> str:
     """Return McNemar's test of two networks in a sentence."""
-    share = (test.only_a + test.only_b) / test.photos
-    smallest = statistics.detectable_over_photos(share, test.photos)
-    power = "" if math.isnan(smallest) else f"; {test.photos} photos could have shown {smallest:.4f}"
     found = test.difference
     p = f"p = {test.p:.3g}" if test.p >= 1e-4 else "p < 0.0001"
     return (
         f"{a} alone is right on {test.only_a}, {b} alone on {test.only_b} of {test.photos}; McNemar's exact test "
-        f"{p}; difference {found.estimate:+.4f} [{found.low:+.4f}, {found.high:+.4f}]{power}."
+        f"{p}; difference {found.estimate:+.4f} [{found.low:+.4f}, {found.high:+.4f}]."
     )
 
 
