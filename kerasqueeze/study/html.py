@@ -22,9 +22,9 @@ p, ul, ol { max-width: 50rem }
 p:has(> img) { max-width: none }
 .interval { white-space: nowrap }
 .wide { overflow-x: auto; margin: 1rem 0 }
-table { border-collapse: collapse; font-size: .88rem; line-height: 1.4; font-variant-numeric: tabular-nums }
+table { border-collapse: collapse; font-size: .84rem; line-height: 1.4; font-variant-numeric: tabular-nums }
 th { text-align: left; background: var(--soft); border-bottom: 2px solid var(--line) }
-th, td { padding: .4rem .75rem; vertical-align: top }
+th, td { padding: .4rem .6rem; vertical-align: top }
 td { border-bottom: 1px solid var(--line) }
 img { max-width: 100%; height: auto; display: block; margin: 1rem auto; border: 1px solid var(--line) }
 blockquote { margin: .6rem 0 1.4rem; padding: .1rem 0 .1rem .9rem; border-left: 4px solid #e69f00; color: var(--quiet);

@@ -170,8 +170,8 @@ def layers(results: list[Result], out: Path) -> str:
         return ""
     said = (
         "All layers together, last epoch, mean over seeds. `maximum_binds` is the share of weights whose second moment "
-        "lies below its maximum so far, `rate_ratio` the size of AMSGrad's step against the step that Adam would take "
-        "from the same moments; both are empty for plain Adam."
+        "lies below its maximum so far, `rate_ratio` the mean over the weights of the effective rate with that maximum "
+        "over the rate without it; both are empty where there is no maximum."
     )
     shown = [r for r in results if (out / "CSV" / f"{r.name}_layers.csv").is_file()]
     parts = ["## What the optimizers did in the layers", said, table(["experiment", *columns], rows)]
