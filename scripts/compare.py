@@ -3,6 +3,11 @@
     python scripts/compare.py fine_tuning_adam fine_tuning_amsgrad
 
 Reads CSV/ below --out, writes PNG/<a>_VS_<b>_combined.png and CSV/summary.csv, prints the table and the verdict.
+
+Seeds are pairs when the records show the same initial weights, the same first batch and the same code; the verdict is
+then over their differences. Otherwise (another initialisation, image size or code, or records too old to show it) it
+is Welch's t over all seeds of each arm, and says "not paired" and why. --paired refuses that second kind. A network
+that was only scored is one fixed number that the other's seeds are held against.
 """
 
 from pathlib import Path
@@ -16,18 +21,23 @@ def main() -> None:
     parser.add_argument("a", help="first experiment")
     parser.add_argument("b", help="second experiment")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
+    parser.add_argument("--paired", action="store_true", help="refuse arms whose seeds are not shown to be pairs")
     arguments = parser.parse_args()
     if arguments.a == arguments.b:
         parser.error(f"{arguments.a!r} is named twice; expected two experiments")
 
-    from kerasqueeze.study import plots, results
+    from kerasqueeze.study import pairing, plots, results, summary, verdicts
 
     pair = [results.read(arguments.out, name) for name in (arguments.a, arguments.b)]
-    verdict = results.compare(*pair)
+    pairing.check_same_photos(*pair)
+    if arguments.paired:
+        pairing.demand_paired(*pair)
+    verdict = verdicts.compare(*pair)
     path = plots.combined_path(arguments.out, arguments.a, arguments.b)
     plots.draw(pair, path)
-    results.write_summary(arguments.out)
-    print(results.markdown(results.summarise(pair)), verdict, f"Picture: {path}", sep="\n\n")
+    summary.write_summary(arguments.out)
+    table = summary.markdown(summary.summarise(pair, results.read_all(arguments.out)))
+    print(table, verdict, f"Picture: {path}", sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def main() -> None:
     names = arguments.exp.split(",") if arguments.exp else experiments.DEFAULT
     chosen = [experiments.get(name).override(**changes) for name in names]
 
-    from kerasqueeze.study import plots, results
+    from kerasqueeze.study import plots, results, summary
     from kerasqueeze.training import runner
 
     for experiment in chosen:
@@ -71,7 +71,7 @@ def main() -> None:
             on_broken="skip" if arguments.skip_broken else "fatal",
         )
         plots.draw([results.read(arguments.out, experiment.name)], plots.single_path(arguments.out, experiment.name))
-    print(results.markdown(results.write_summary(arguments.out)))
+    print(summary.markdown(summary.write_summary(arguments.out)))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,16 @@
-"""The results of a study, read from its files: one entry per experiment, the table, and what it means."""
+"""The results of a study, read from its files: one `Result` per experiment."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from kerasqueeze import history
 from kerasqueeze.errors import UserError
-from kerasqueeze.files import whole_file
-from kerasqueeze.study.statistics import over_seeds, verdict, wilson
 
-MODEL_NAMES = {"squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1"}
-OPTIMIZER_NAMES = {"adam": "Adam", "amsgrad": "AMSGrad"}
-METRICS = ("accuracy", "precision", "recall")
+METRICS = ("accuracy", "top5", "precision", "recall")
 
 
 @dataclass(frozen=True)
@@ -24,11 +21,15 @@ class Result:
         name: Name of the experiment.
         record: Contents of its JSON file.
         rows: Its history, of the finished seeds alone.
+        predictions: What its finished seeds made of the test photos; None where that was not recorded.
+        unfinished: Seeds that the history has and the record does not.
     """
 
     name: str
     record: dict[str, Any]
     rows: pd.DataFrame
+    predictions: pd.DataFrame | None = None
+    unfinished: tuple[int, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -36,13 +37,65 @@ class Result:
         return self.record["experiment"]
 
     @property
+    def data(self) -> dict[str, Any]:
+        """What is recorded of the photos."""
+        return self.record["data"]
+
+    @property
     def runs(self) -> dict[int, dict[str, Any]]:
         """The finished runs by seed."""
         return {int(seed): run for seed, run in sorted(self.record["runs"].items(), key=lambda item: int(item[0]))}
 
+    @property
+    def pretrained(self) -> bool:
+        """Whether its networks began with weights from elsewhere."""
+        return self.settings["weights"] != "none"
+
+    @property
+    def trained(self) -> bool:
+        """Whether anything was trained; a control may only be scored."""
+        return any(run["epochs"] for run in self.runs.values())
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes to read: without a WordNet number in front, or "class 7" where none are recorded."""
+        names = self.data.get("class_names") or [f"class {label}" for label in range(self.data["classes"])]
+        return [_readable(name) for name in names]
+
     def test(self, metric: str) -> dict[int, float]:
-        """Return a metric on the test photos by seed."""
+        """Return a metric on the test photos by seed.
+
+        Raises:
+            UserError: If a seed was not scored on the test photos.
+        """
+        for seed, run in self.runs.items():
+            if metric not in run.get("test", {}):
+                raise UserError(
+                    f"{self.name} seed {seed} has no {metric} on the test photos; "
+                    f"run it again: python scripts/run.py --exp {self.name} --fresh"
+                )
         return {seed: float(run["test"][metric]) for seed, run in self.runs.items()}
+
+    def of_seed(self, seed: int) -> pd.DataFrame | None:
+        """Return a seed's predictions, a row a test photo; None where there are none."""
+        if self.predictions is None:
+            return None
+        found = self.predictions[self.predictions["seed"] == seed]
+        return found.reset_index(drop=True) if len(found) else None
+
+    def right(self, seed: int) -> np.ndarray | None:
+        """Return whether a seed's network has each test photo right, (N,); None without predictions."""
+        found = self.of_seed(seed)
+        return None if found is None else (found["label"] == found["predicted"]).to_numpy()
+
+    def only(self, seeds: set[int]) -> "Result":
+        """Return the same with these seeds alone. What was not trained has no seeds to choose from: it stays whole."""
+        if not self.trained:
+            return self
+        runs = {seed: run for seed, run in self.record["runs"].items() if int(seed) in seeds}
+        rows = self.rows[self.rows["seed"].isin(seeds)].reset_index(drop=True)
+        unfinished = tuple(seed for seed in self.unfinished if seed in seeds)
+        return Result(self.name, {**self.record, "runs": runs}, rows, self.predictions, unfinished)
 
 
 def read(out: Path, name: str) -> Result:
@@ -53,98 +106,33 @@ def read(out: Path, name: str) -> Result:
     """
     csv, json = history.csv_path(out, name), history.json_path(out, name)
     rows, record = history.read_csv(csv), history.read_json(json)
-    if not record["runs"]:
+    finished = {int(seed) for seed in record["runs"]}
+    if not finished:
         raise UserError(f"{json} has no finished seed; finish it: python scripts/run.py --exp {name}")
-    rows = rows[rows["seed"].isin([int(seed) for seed in record["runs"]])]
+    unfinished = tuple(sorted({int(seed) for seed in rows["seed"]} - finished))
+    rows = rows[rows["seed"].isin(finished)]
     for seed, run in record["runs"].items():
         if (rows["seed"] == int(seed)).sum() != run["epochs"]:
             raise UserError(f"{csv} and {json.name} do not agree on seed {seed}; run it again with --fresh")
-    return Result(name, record, rows.reset_index(drop=True))
+    predictions = history.predictions_path(out, name)
+    found = history.read_predictions(predictions) if predictions.exists() else None
+    return Result(name, record, rows.reset_index(drop=True), found, unfinished)
 
 
 def read_all(out: Path) -> list[Result]:
-    """Read every experiment below `out` that has a finished seed, in the order of their names."""
+    """Read every experiment below `out` that was scored on its test photos, in the order of their names.
+
+    Left out are those without a finished seed, and those that never look at the test photos (sweeps).
+    """
     names = sorted(path.stem for path in (Path(out) / "CSV").glob("*.json"))
-    return [read(out, name) for name in names if history.read_json(history.json_path(out, name))["runs"]]
-
-
-def summarise(results: list[Result]) -> pd.DataFrame:
-    """Return one row an experiment: settings, test metrics averaged over seeds, and their 95 % limits.
-
-    `accuracy_low` and `accuracy_high` are Student's t limits over seeds, or Wilson's over the test photos where there
-    is one seed; `interval` says which.
-    """
-    return pd.DataFrame([_summary_row(result) for result in results])
-
-
-def write_summary(out: Path) -> pd.DataFrame:
-    """Write `CSV/summary.csv` of all experiments below `out` and return it."""
-    table = summarise(read_all(out))
-    with whole_file(Path(out) / "CSV" / "summary.csv") as part:
-        table.to_csv(part, index=False, lineterminator="\n", float_format="%.5f")
-    return table
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """Return the results table, a row an experiment, in Markdown."""
-    lines = [
-        "| Model | Initialisation | Optimizer | Accuracy | Precision | Recall | Seeds | Photos |",
-        "|---|---|---|---|---|---|---|---|",
+    records = {name: history.read_json(history.json_path(out, name)) for name in names}
+    return [
+        read(out, name) for name, record in records.items() if any("test" in run for run in record["runs"].values())
     ]
-    for row in table.to_dict("records"):
-        limits = f" [{row['accuracy_low']:.3f}, {row['accuracy_high']:.3f}]"
-        lines.append(
-            f"| {MODEL_NAMES.get(row['model'], row['model'])} | {row['initialisation']} "
-            f"| {OPTIMIZER_NAMES[row['optimizer']]} | {row['accuracy']:.3f}{limits} | {row['precision']:.3f} "
-            f"| {row['recall']:.3f} | {row['seeds']} | {row['dataset']}, {row['image_size']} px, {row['test_photos']} |"
-        )
-    return "\n".join(lines)
 
 
-def compare(a: Result, b: Result) -> str:
-    """Say what the test photos tell of `a` against `b`, and what speaks against reading more into it.
-
-    Raises:
-        UserError: If the two were not scored on the same photos.
-    """
-    if a.record["data"] != b.record["data"]:
-        different = [key for key, value in a.record["data"].items() if b.record["data"].get(key) != value]
-        raise UserError(
-            f"{a.name} and {b.name} were not run on the same photos: {', '.join(different)} differ; run both alike"
-        )
-    lines = [f"Test accuracy: {verdict(a.name, b.name, a.test('accuracy'), b.test('accuracy'), 'accuracy')}"]
-    settings = [key for key in a.settings if key != "name" and a.settings[key] != b.settings.get(key)]
-    lines.append(f"The arms differ in: {', '.join(settings) or 'nothing'}.")
-    for result in (a, b):
-        for seed, run in result.runs.items():
-            if run["outcome"] in ("never started", "diverged"):
-                lines.append(f"{result.name} seed {seed} {run['outcome']}: its figures say nothing of the treatment.")
-            elif run["outcome"] == "ran all epochs" and run["best_epoch"] == run["epochs"]:
-                lines.append(f"{result.name} seed {seed} was still improving at its last epoch, {run['epochs']}.")
-    return "\n".join(lines)
-
-
-def _summary_row(result: Result) -> dict[str, Any]:
-    runs = list(result.runs.values())
-    photos = result.record["data"]["test"]
-    means = {metric: over_seeds(list(result.test(metric).values())) for metric in METRICS}
-    accuracy = means["accuracy"] if len(runs) > 1 else wilson(means["accuracy"].estimate, photos)
-    return {
-        "experiment": result.name,
-        "dataset": result.record["data"]["name"],
-        "model": result.settings["model"],
-        "initialisation": "random" if result.settings["weights"] == "none" else "pretrained",
-        "optimizer": result.settings["optimizer"],
-        "image_size": result.settings["image_size"],
-        "seeds": len(runs),
-        "epochs": "/".join(str(run["epochs"]) for run in runs),
-        "outcome": "/".join(run["outcome"] for run in runs),
-        "accuracy": means["accuracy"].estimate,
-        "accuracy_low": max(0.0, accuracy.low),  # Student's limits of a few seeds may lie beyond what a share can be
-        "accuracy_high": min(1.0, accuracy.high),
-        "interval": "t over seeds" if len(runs) > 1 else "Wilson over photos",
-        "precision": means["precision"].estimate,
-        "recall": means["recall"].estimate,
-        "test_photos": photos,
-        "seconds": sum(run["seconds"] for run in runs),
-    }
+def _readable(name: str) -> str:
+    """Turn `n02099712-Labrador_retriever` into `Labrador retriever`."""
+    number, dash, rest = name.partition("-")
+    known = dash and len(number) == 9 and number[0] == "n" and number[1:].isdigit()
+    return (rest if known else name).replace("_", " ")

@@ -1,0 +1,105 @@
+"""Verdicts in words, against scipy."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from synthetic import edit, make
+
+from kerasqueeze import history
+from kerasqueeze.study import verdicts
+from kerasqueeze.study.results import read
+
+ARM = [0.60, 0.62, 0.64]
+
+
+def arms(out, a, b, *, epochs_b=4, **second):
+    """Write two arms with these test accuracies by seed, predictions left out, and read them."""
+    for name, values, more in (("a", a, {}), ("b", b, {"optimizer": "amsgrad", "epochs": epochs_b} | second)):
+        make(out, name, list(range(len(values))), predictions=False, **more)
+
+        def change(record, values=values):
+            for seed, value in enumerate(values):
+                record["runs"][str(seed)]["test"]["accuracy"] = value
+
+        edit(history.json_path(out, name), change)
+    return read(out, "a"), read(out, "b")
+
+
+def test_pairs_are_judged_by_their_differences(tmp_path):
+    b = [0.55, 0.571, 0.589]
+    found = verdicts.judge(*arms(tmp_path, ARM, b))
+    limits = stats.ttest_rel(ARM, b).confidence_interval(0.95)
+    assert found.how == "paired" and not found.reasons
+    assert found.words == (
+        f"a is better than b by 0.0500 [{limits.low:.4f}, {limits.high:.4f}] in accuracy (paired t over 3 seeds)."
+    )
+    other = verdicts.judge(*arms(tmp_path / "other", b, ARM))
+    assert other.words == found.words.replace("a is better than b", "b is better than a")
+
+
+def test_an_interval_around_0_is_undecided(tmp_path):
+    found = verdicts.judge(*arms(tmp_path, ARM, [0.64, 0.60, 0.62]))
+    assert found.words.startswith("undecided: the interval contains 0: accuracy of a minus b is +0.0000 [-0.0")
+    assert any(line.startswith("Smallest difference these seeds could have shown") for line in found.details())
+
+
+def test_what_is_not_paired_is_judged_by_welch_and_says_so(tmp_path):
+    b = [0.40, 0.41, 0.45]
+    found = verdicts.judge(*arms(tmp_path, ARM, b, weights="imagenet"))
+    limits = stats.ttest_ind(ARM, b, equal_var=False).confidence_interval(0.95)
+    assert (found.interval.low, found.interval.high) == pytest.approx((limits.low, limits.high))
+    assert "(Welch's t over 3 seeds and 3 seeds)" in found.words
+    assert found.details()[0] == "Not paired: initial weights differ (seeds 0, 1, 2)."
+
+
+def test_a_control_is_a_fixed_number(tmp_path):
+    found = verdicts.judge(*arms(tmp_path, ARM, [0.5], epochs_b=0))
+    limits = stats.ttest_1samp(ARM, 0.5).confidence_interval(0.95)
+    assert found.interval == pytest.approx((0.12, limits.low - 0.5, limits.high - 0.5))
+    assert found.words.startswith("a is above b by 0.1200 [")
+    assert found.words.endswith("(one-sample t of 3 seeds against the fixed number of b).")
+    below = verdicts.judge(*arms(tmp_path / "below", ARM, [0.8], epochs_b=0))
+    assert below.words.startswith("a is below b by 0.1800 [")
+
+
+def test_the_control_comes_second_whatever_the_order(tmp_path):
+    a, b = arms(tmp_path, ARM, [0.5, 0.5], epochs_b=0)
+    assert verdicts.judge(b, a) == verdicts.judge(a, b)
+
+
+def test_one_seed_is_undecided(tmp_path):
+    found = verdicts.judge(*arms(tmp_path, [0.9], [0.1]))
+    assert "one seed does not show how much seeds differ" in found.words
+    assert found.words.startswith("undecided")
+
+
+def test_mcnemar_is_of_matched_seeds(tmp_path):
+    make(tmp_path, "a", [0, 1, 7], accuracy=0.9)
+    make(tmp_path, "b", [0, 1], accuracy=0.5)
+    make(tmp_path, "control", [0], accuracy=0.4, weights="imagenet", epochs=0)
+    a, b, control = (read(tmp_path, name) for name in ("a", "b", "control"))
+    found = verdicts.judge(a, b).photos
+    assert list(found) == [0, 1]
+    first, second = a.right(1), b.right(1)
+    assert first is not None and second is not None
+    assert found[1].only_a == np.sum(first & ~second)
+    against = verdicts.judge(a, control)
+    assert list(against.photos) == [0, 1, 7]
+    assert "Photos, seed 7: a alone is right on" in "\n".join(against.details())
+
+
+def test_two_controls_are_told_apart_by_photos(tmp_path):
+    make(tmp_path, "a", [0], accuracy=0.9, weights="imagenet", epochs=0)
+    make(tmp_path, "b", [0], accuracy=0.3, weights="imagenet", epochs=0)
+    found = verdicts.judge(read(tmp_path, "a"), read(tmp_path, "b"))
+    assert found.how == "photos"
+    assert found.words.startswith("a is better than b by")
+
+
+def test_compare_names_the_settings_and_warns_of_runs_that_say_nothing(tmp_path):
+    make(tmp_path, "a", [0, 1, 2], outcome="ran all epochs", epochs=1)
+    make(tmp_path, "b", [0, 1, 2], optimizer="amsgrad", outcome="never started", epochs=1)
+    text = verdicts.compare(read(tmp_path, "a"), read(tmp_path, "b"))
+    assert "The arms differ in: optimizer." in text
+    assert "b seed 1 never started" in text
+    assert "a seed 2 was still improving at its last epoch, 1." in text
