@@ -17,6 +17,7 @@ OVERRIDES = {
     "model": str,
     "weights": str,
     "optimizer": str,
+    "amsgrad_form": str,
     "learning_rate": float,
     "epochs": int,
     "batch_size": int,
@@ -58,7 +59,7 @@ def main() -> None:
     names = arguments.exp.split(",") if arguments.exp else experiments.DEFAULT
     chosen = [experiments.get(name).override(**changes) for name in names]
 
-    from kerasqueeze.study import plots, results
+    from kerasqueeze.study import layer_plots, plots, results
     from kerasqueeze.training import runner
 
     for experiment in chosen:
@@ -71,6 +72,7 @@ def main() -> None:
             on_broken="skip" if arguments.skip_broken else "fatal",
         )
         plots.draw([results.read(arguments.out, experiment.name)], plots.single_path(arguments.out, experiment.name))
+        layer_plots.draw(arguments.out, experiment.name)
     print(results.markdown(results.write_summary(arguments.out)))
 
 

@@ -31,8 +31,10 @@ def test_run_trains_draws_and_prints_the_table(ran):
     assert sorted(path.name for path in (out / "CSV").iterdir()) == [
         "digits_scratch_adam.csv",
         "digits_scratch_adam.json",
+        "digits_scratch_adam_layers.csv",
         "digits_scratch_amsgrad.csv",
         "digits_scratch_amsgrad.json",
+        "digits_scratch_amsgrad_layers.csv",
         "summary.csv",
     ]
     with Image.open(out / "PNG" / "digits_scratch_adam.png") as picture:
@@ -63,7 +65,7 @@ def test_list_shows_every_experiment_with_its_settings():
         (["--exp", "skratch"], "unknown experiment 'skratch'; choose from: digits_scratch_adam"),
         (["--exp", "scratch_adam", "--model", "vgg"], "unknown model 'vgg'; choose from: "),
         (["--exp", "scratch_adam", "--dataset", "cats"], "unknown data set 'cats'; choose from: "),
-        (["--exp", "scratch_adam", "--optimizer", "sgd"], "unknown optimizer 'sgd'; choose from: adam, amsgrad"),
+        (["--exp", "scratch_adam", "--optimizer", "sgd"], "unknown optimizer 'sgd'; choose from: adam, adam_matched"),
         (["--exp", "scratch_adam", "--epochs", "many"], "argument --epochs: invalid int value: 'many'"),
         (["--exp", "scratch_adam", "--epochs", "0"], "epochs=0 is out of range; expected a whole number from 1 up"),
         (["--exp", "scratch_adam", "--seeds", "0,0"], "'0,0' is not a list of seeds; expected whole numbers"),

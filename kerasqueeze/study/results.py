@@ -12,7 +12,7 @@ from kerasqueeze.files import whole_file
 from kerasqueeze.study.statistics import over_seeds, verdict, wilson
 
 MODEL_NAMES = {"squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1"}
-OPTIMIZER_NAMES = {"adam": "Adam", "amsgrad": "AMSGrad"}
+OPTIMIZER_NAMES = {"adam": "Adam", "adam_matched": "Adam at AMSGrad's mean rate", "amsgrad": "AMSGrad"}
 METRICS = ("accuracy", "precision", "recall")
 
 

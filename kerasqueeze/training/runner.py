@@ -27,6 +27,7 @@ from kerasqueeze.training import optimizers
 from kerasqueeze.training.callbacks import HistoryWriter, NeverStarted, Progress, StopAtOverfitting, clock
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.metrics import ConfusionMetrics
+from kerasqueeze.training.treatment import LayersWriter
 
 VERSIONS_OF = ("kerasqueeze", "keras", "jax", "jaxlib", "numpy", "tensorflow-datasets", "pillow")
 
@@ -39,6 +40,7 @@ def run(
     out: Path = Path(),
     fresh: bool = False,
     on_broken: str = "fatal",
+    score_test: bool = True,
 ) -> dict[str, Any]:
     """Train `experiment` once for each seed and write its CSV, JSON and `models/<name>_seed<seed>.keras`.
 
@@ -52,6 +54,7 @@ def run(
         out: Folder that `CSV/` and `models/` lie in.
         fresh: Drop the results that `out` has of this experiment and start over.
         on_broken: `"fatal"` or `"skip"` for photos that cannot be read.
+        score_test: Score the test photos; not in a sweep, which may look at validation only.
 
     Returns:
         The record, as written to the JSON file.
@@ -92,6 +95,7 @@ def run(
     if fresh:
         path.unlink(missing_ok=True)
         history.csv_path(out, experiment.name).unlink(missing_ok=True)
+        history.layers_path(out, experiment.name).unlink(missing_ok=True)
     record["runs"] = _earlier_runs(path, record)
     for seed in seeds:
         if str(seed) in record["runs"]:
@@ -99,7 +103,7 @@ def run(
             continue
         model, network = training_model(experiment, data, seed)
         history.write_json(path, record)  # from here on the settings stand, even while no seed is finished
-        result = _run_seed(experiment, seed, data, model, network, out)
+        result = _run_seed(experiment, seed, data, model, network, out, score_test)
         record["runs"] = {**_earlier_runs(path, record), str(seed): result}
         history.write_json(path, record)
     return record
@@ -138,7 +142,13 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
 
 
 def _run_seed(
-    experiment: Experiment, seed: int, data: datasets.DataSet, model: keras.Model, network: keras.Model, out: Path
+    experiment: Experiment,
+    seed: int,
+    data: datasets.DataSet,
+    model: keras.Model,
+    network: keras.Model,
+    out: Path,
+    score_test: bool,
 ) -> dict[str, Any]:
     began, revision = time.perf_counter(), _git_revision()  # asked now: the files may change while it runs
     stop, start = StopAtOverfitting(experiment.patience), NeverStarted(len(data.class_names))
@@ -154,18 +164,22 @@ def _run_seed(
             stop,
             start,
             HistoryWriter(csv, seed, len(batches) * experiment.batch_size),
+            LayersWriter(history.layers_path(out, experiment.name), seed),
             Progress(f"{experiment.name} seed {seed}"),
         ],
     )
-    scores = model.evaluate(Batches(data.test, experiment.batch_size), verbose=0, return_dict=True)
+    test, said = {}, ""
+    if score_test:
+        scores = model.evaluate(Batches(data.test, experiment.batch_size), verbose=0, return_dict=True)
+        test = {"test": {"photos": len(data.test), **{key: float(value) for key, value in scores.items()}}}
+        said = f"Test accuracy {scores['accuracy']:.4f} on {len(data.test)} photos, "
     saved = Path(out) / "models" / f"{experiment.name}_seed{seed}.keras"
     with whole_file(saved) as part:
         network.save(part)
     seconds = time.perf_counter() - began
     outcome = stop.outcome if start.started or stop.outcome == "diverged" else "never started"
     print(
-        f"{experiment.name} seed {seed}: {outcome}; {stop.reason}. Test accuracy {scores['accuracy']:.4f} on "
-        f"{len(data.test)} photos, in {clock(seconds)}; network in {saved}",
+        f"{experiment.name} seed {seed}: {outcome}; {stop.reason}. {said}in {clock(seconds)}; network in {saved}",
         file=sys.stderr,
     )
     return {
@@ -173,7 +187,7 @@ def _run_seed(
         "reason": stop.reason,
         "epochs": len(fitted.epoch),
         "best_epoch": stop.best_epoch,
-        "test": {"photos": len(data.test), **{key: float(value) for key, value in scores.items()}},
+        **test,
         "seconds": round(seconds, 1),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "git_revision": revision,
