@@ -36,7 +36,7 @@ class LayersWriter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the epoch's rows and write the file."""
         optimizer = self._optimizer()
-        seen = optimizer.end_epoch()
+        seen = {name: [float(f"{value:.6g}") for value in values] for name, values in optimizer.end_epoch().items()}
         rows = pd.DataFrame({"seed": self.seed, "epoch": epoch + 1, "block": optimizer.blocks, **seen})
         earlier = self._earlier()  # read anew each time: another process may be at work on another seed
         if earlier is not None:
