@@ -4,6 +4,9 @@ Losses are cross-entropies in nats; accuracy, top-5, precision and recall are sh
 macro-averaged over the classes; `learning_rate` is the schedule at the epoch's end; `seconds` is the whole epoch,
 `images_per_second` its training part alone. `_train` values are running means over the epoch, augmentation and dropout
 on; `_val` values come from the validation photos after it.
+
+`CSV/<experiment>_layers.csv` says what the optimizer did to each block of layers, a row per seed, epoch and block, by
+the names and meanings of `kerasqueeze.training.adam.ObservedAdam.end_epoch`.
 """
 
 import json
@@ -29,6 +32,17 @@ COLUMNS = (
     "images_per_second",
 )
 PREDICTION_COLUMNS = ("seed", "photo", "label", "predicted")
+
+LAYER_COLUMNS = (
+    "seed",
+    "epoch",
+    "block",
+    "gradient_norm",
+    "update_ratio",
+    "weight_norm",
+    "maximum_binds",
+    "rate_ratio",
+)
 
 
 def csv_path(out: Path, experiment: str) -> Path:
@@ -130,6 +144,35 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
     ordered = frame.loc[:, list(COLUMNS)].astype({"seed": int, "epoch": int})
     with whole_file(path) as part:
         ordered.sort_values(["seed", "epoch"]).to_csv(part, index=False, lineterminator="\n")
+
+
+def read_layers(path: Path) -> pd.DataFrame:
+    """Read a log of blocks of layers and check that it has the schema.
+
+    Returns:
+        The rows as they are written, blocks front to back, with the columns `LAYER_COLUMNS`.
+
+    Raises:
+        UserError: If the file is missing or is not such a log.
+    """
+    remedy = "move it away and run the experiment again"
+    if not Path(path).is_file():
+        raise UserError(f"no log of layers at {path}; run the experiment first: python scripts/run.py --exp NAME")
+    try:
+        frame = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a CSV file ({error}); {remedy}") from None
+    if tuple(frame.columns) != LAYER_COLUMNS:
+        found, expected = ", ".join(map(str, frame.columns)), ", ".join(LAYER_COLUMNS)
+        raise UserError(f"{path} has the columns {found}; expected {expected}; {remedy}")
+    return frame
+
+
+def write_layers(path: Path, frame: pd.DataFrame) -> None:
+    """Write a log of blocks of layers by seed and epoch, blocks in the order given, whole or not at all."""
+    ordered = frame.loc[:, list(LAYER_COLUMNS)].astype({"seed": int, "epoch": int})
+    with whole_file(path) as part:
+        ordered.sort_values(["seed", "epoch"], kind="stable").to_csv(part, index=False, lineterminator="\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -10,6 +10,8 @@ not overwritten (use --out or --fresh).
 
 from pathlib import Path
 
+__huge_pages__ = True  # see kerasqueeze/hugepages.py
+
 from kerasqueeze import cli
 
 OVERRIDES = {
@@ -17,7 +19,15 @@ OVERRIDES = {
     "model": str,
     "weights": str,
     "optimizer": str,
+    "amsgrad_form": str,
     "learning_rate": float,
+    "weight_decay": float,
+    "label_smoothing": float,
+    "head": str,
+    "dropout": float,
+    "crop_area": float,
+    "warmup_steps": int,
+    "clip_norm": float,
     "epochs": int,
     "batch_size": int,
     "image_size": int,
@@ -58,7 +68,8 @@ def main() -> None:
     names = arguments.exp.split(",") if arguments.exp else experiments.DEFAULT
     chosen = [experiments.get(name).override(**changes) for name in names]
 
-    from kerasqueeze.study import plots, results, summary
+    from kerasqueeze import history
+    from kerasqueeze.study import layer_plots, plots, results, summary
     from kerasqueeze.training import runner
 
     for experiment in chosen:
@@ -71,6 +82,8 @@ def main() -> None:
             on_broken="skip" if arguments.skip_broken else "fatal",
         )
         plots.draw([results.read(arguments.out, experiment.name)], plots.single_path(arguments.out, experiment.name))
+        if history.layers_path(arguments.out, experiment.name).exists():  # nothing was trained, or by an older version
+            layer_plots.draw(arguments.out, experiment.name)
     print(summary.markdown(summary.write_summary(arguments.out)))
 
 

@@ -1,5 +1,6 @@
 """The commands as a user types them."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -31,12 +32,15 @@ def test_run_trains_draws_and_prints_the_table(ran):
     assert sorted(path.name for path in (out / "CSV").iterdir()) == [
         "digits_scratch_adam.csv",
         "digits_scratch_adam.json",
+        "digits_scratch_adam_layers.csv",
         "digits_scratch_amsgrad.csv",
         "digits_scratch_amsgrad.json",
+        "digits_scratch_amsgrad_layers.csv",
         "summary.csv",
     ]
-    with Image.open(out / "PNG" / "digits_scratch_adam.png") as picture:
-        picture.verify()
+    for name in ("digits_scratch_adam.png", "digits_scratch_amsgrad_layers.png"):
+        with Image.open(out / "PNG" / name) as picture:
+            picture.verify()
 
 
 def test_compare_draws_and_says_undecided_for_one_seed(ran):
@@ -63,7 +67,7 @@ def test_list_shows_every_experiment_with_its_settings():
         (["--exp", "skratch"], "unknown experiment 'skratch'; choose from: digits_scratch_adam"),
         (["--exp", "scratch_adam", "--model", "vgg"], "unknown model 'vgg'; choose from: "),
         (["--exp", "scratch_adam", "--dataset", "cats"], "unknown data set 'cats'; choose from: "),
-        (["--exp", "scratch_adam", "--optimizer", "sgd"], "unknown optimizer 'sgd'; choose from: adam, amsgrad"),
+        (["--exp", "scratch_adam", "--optimizer", "sgd"], "unknown optimizer 'sgd'; choose from: adam, adam_matched"),
         (["--exp", "scratch_adam", "--epochs", "many"], "argument --epochs: invalid int value: 'many'"),
         (["--exp", "scratch_adam", "--epochs", "0"], "epochs=0 is out of range; expected a whole number from 1 up"),
         (["--exp", "scratch_adam", "--seeds", "0,0"], "'0,0' is not a list of seeds; expected whole numbers"),
@@ -74,6 +78,38 @@ def test_list_shows_every_experiment_with_its_settings():
 )
 def test_bad_input_gets_one_line_and_exit_code_2(arguments, said, tmp_path):
     done = script("run", *arguments, "--out", tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweep_tries_a_rate_once_and_scores_no_test_photos(tmp_path):
+    command = ["sweep", "--exp", "digits_scratch_adam", "--learning-rates", "1e-3", *QUICK, "--out", tmp_path]
+    done = script(*command)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("| Experiment | Best learning rate |")
+    assert done.stderr.count("warning: digits_scratch_adam is best at") == 1
+    table = pd.read_csv(tmp_path / "CSV" / "sweep.csv")
+    assert table["learning_rate"].tolist() == [1e-3]
+    record = tmp_path / "sweep" / "digits_scratch_adam" / "lr_0.001" / "CSV" / "digits_scratch_adam.json"
+    assert "test" not in json.loads(record.read_text())["runs"]["0"]
+    again = script(*command)
+    assert again.stdout == done.stdout
+    assert again.stderr.count("finished already") == 1
+    with Image.open(tmp_path / "PNG" / "sweep.png") as picture:
+        picture.verify()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--exp", "scratch_adam,fine_tuning_adam"], "scratch_adam has epochs=8 and fine_tuning_adam epochs=6"),
+        ([], "the following arguments are required: --exp"),
+    ],
+)
+def test_bad_sweeps_get_one_line_and_exit_code_2(arguments, said, tmp_path):
+    done = script("sweep", *arguments, "--out", tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

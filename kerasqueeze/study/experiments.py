@@ -73,6 +73,14 @@ EXPERIMENTS: dict[str, Experiment] = {
             **_DOGS_FINE_TUNING,
         ),
         Experiment(
+            name="fine_tuning_adam_matched",
+            optimizer="adam_matched",
+            about="""The same with Adam at AMSGrad's mean effective rate: is AMSGrad more than a smaller rate?
+            python scripts/run.py --exp fine_tuning_adam_matched --data-dir DIR
+            Not run yet.""",
+            **_DOGS_FINE_TUNING,
+        ),
+        Experiment(
             name="digits_scratch_adam",
             optimizer="adam",
             about="""Ten digits, 8 x 8 pixels enlarged, from random weights with Adam: everything, offline, in a minute.

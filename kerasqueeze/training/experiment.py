@@ -8,7 +8,8 @@ from typing import Any
 from kerasqueeze.errors import UserError, unknown
 
 HEADS = ("fresh", "imagenet_slice")
-OPTIMIZERS = ("adam", "amsgrad")
+OPTIMIZERS = ("adam", "adam_matched", "amsgrad")
+AMSGRAD_FORMS = ("keras", "corrected", "paper")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,8 @@ class Experiment:
         dataset: Name in `kerasqueeze.data.datasets`.
         model: Name in `kerasqueeze.models.backbones`.
         weights: `"none"`, `"imagenet"` or the path of a weights file.
-        optimizer: `"adam"` or `"amsgrad"`.
+        optimizer: `"adam"`, `"amsgrad"`, or `"adam_matched"`, Adam at AMSGrad's mean rate.
+        amsgrad_form: How AMSGrad is written: `"keras"`, `"corrected"` or `"paper"`; see `kerasqueeze.training.adam`.
         learning_rate: The peak, reached after the warm-up.
         warmup_steps: Steps over which the rate rises from 0; at most half of all steps are used.
         epochs: The most epochs; the cosine decay to 0 is laid over them. 0 trains nothing.
@@ -45,6 +47,7 @@ class Experiment:
     model: str = "squeezenet1_1"
     weights: str = "none"
     optimizer: str = "adam"
+    amsgrad_form: str = "keras"
     learning_rate: float = 1e-4
     warmup_steps: int = 0
     epochs: int = 10
@@ -64,6 +67,12 @@ class Experiment:
         """Refuse values that cannot be meant."""
         if self.optimizer not in OPTIMIZERS:
             raise unknown("optimizer", self.optimizer, OPTIMIZERS)
+        if self.amsgrad_form not in AMSGRAD_FORMS:
+            raise unknown("AMSGrad form", self.amsgrad_form, AMSGRAD_FORMS)
+        if self.amsgrad_form != "keras" and self.optimizer != "amsgrad":
+            raise UserError(
+                f"amsgrad_form={self.amsgrad_form!r} does nothing with optimizer={self.optimizer!r}; use 'amsgrad'"
+            )
         if self.head not in HEADS:
             raise unknown("head", self.head, HEADS)
         _check("epochs", self.epochs, lambda value: value >= 0, "a whole number from 0 up")

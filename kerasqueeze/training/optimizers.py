@@ -1,10 +1,14 @@
-"""The optimizers of the study: Adam and AMSGrad, the same but for one maximum."""
+"""The optimizers of the study: Adam and AMSGrad, the same but for one maximum, with their schedule."""
 
 from typing import Any
 
 import keras
 
+from kerasqueeze.training import adam
 from kerasqueeze.training.experiment import Experiment
+
+ADAM = {"adam": adam.ObservedAdam, "adam_matched": adam.MatchedAdam}
+AMSGRAD = {"keras": adam.ObservedAdam, "corrected": adam.CorrectedAMSGrad, "paper": adam.PaperAMSGrad}
 
 
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):
@@ -29,19 +33,21 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "warmup_steps": self.warmup_steps, "total_steps": self.total_steps}
 
 
-def build(experiment: Experiment, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+def build(experiment: Experiment, steps_per_epoch: int) -> adam.ObservedAdam:
     """Return the optimizer of `experiment`, with its schedule laid over all its steps.
 
     Adam: Kingma & Ba 2015, arXiv 1412.6980. AMSGrad: Reddi, Kale & Kumar 2018, section 4, as Keras writes it: the
-    maximum is over the raw second moment, the bias corrections stay.
+    maximum is over the raw second moment, the bias corrections stay; other forms by `experiment.amsgrad_form`. Weight
+    decay: Loshchilov & Hutter 2019, arXiv 1711.05101, decoupled, times the rate; biases are left out.
     """
     total = max(1, experiment.epochs * steps_per_epoch)
-    optimizer = keras.optimizers.Adam(
+    amsgrad = experiment.optimizer == "amsgrad"
+    kind = AMSGRAD[experiment.amsgrad_form] if amsgrad else ADAM[experiment.optimizer]
+    optimizer = kind(
         learning_rate=Warmup(experiment.learning_rate, min(experiment.warmup_steps, total // 2), total),
-        amsgrad=experiment.optimizer == "amsgrad",
+        amsgrad=amsgrad,
         global_clipnorm=experiment.clip_norm,
         weight_decay=experiment.weight_decay or None,
     )
-    if experiment.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
     return optimizer

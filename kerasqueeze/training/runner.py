@@ -27,6 +27,7 @@ from kerasqueeze.training.callbacks import HistoryWriter, NeverStarted, Progress
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.metrics import ConfusionMetrics
 from kerasqueeze.training.resume import Resume, States
+from kerasqueeze.training.treatment import LayersWriter
 
 SCORING_BATCH = 64
 
@@ -188,6 +189,7 @@ def _fit(
     stop, start = StopAtOverfitting(experiment.patience), NeverStarted(len(data.class_names))
     photos = len(data.train) // experiment.batch_size * experiment.batch_size
     writer = HistoryWriter(history.csv_path(out, experiment.name), seed, photos)
+    layers = LayersWriter(history.layers_path(out, experiment.name), seed)
     resume = Resume(states, states.newest(), stop, start, writer)
     epoch, step = resume.position
     label = f"{experiment.name} seed {seed}"
@@ -201,7 +203,7 @@ def _fit(
             epochs=epoch if resume.is_over else experiment.epochs,
             shuffle=False,
             verbose=0,
-            callbacks=[stop, start, writer, Progress(label), resume],
+            callbacks=[stop, start, writer, layers, Progress(label), resume],
         )
     rows = writer.rows()
     return {

@@ -1,11 +1,13 @@
 """Adam and AMSGrad against optax and against their formulas in NumPy."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import optax
 import pytest
 
-from kerasqueeze.training import optimizers
+from kerasqueeze.training import adam, optimizers
 from kerasqueeze.training.experiment import Experiment
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
@@ -85,13 +87,46 @@ def test_a_fading_gradient_tells_adam_from_amsgrad():
     assert (tail_adam > 5 * tail_amsgrad).all()
 
 
-@pytest.mark.parametrize("name", ["adam", "amsgrad"])
-def test_build_turns_settings_into_the_optimizer(name):
-    experiment = Experiment(name="x", about="", dataset="digits", optimizer=name, learning_rate=0.01, clip_norm=0.5)
+@pytest.mark.parametrize(
+    ("name", "form", "kind"),
+    [
+        ("adam", "keras", adam.ObservedAdam),
+        ("adam_matched", "keras", adam.MatchedAdam),
+        ("amsgrad", "keras", adam.ObservedAdam),
+        ("amsgrad", "corrected", adam.CorrectedAMSGrad),
+        ("amsgrad", "paper", adam.PaperAMSGrad),
+    ],
+)
+def test_build_turns_settings_into_the_optimizer(name, form, kind):
+    experiment = Experiment(
+        name="x", about="", dataset="digits", optimizer=name, amsgrad_form=form, learning_rate=0.01, clip_norm=0.5
+    )
     optimizer = optimizers.build(experiment, steps_per_epoch=10)
-    assert isinstance(optimizer, keras.optimizers.Adam)
+    assert type(optimizer) is kind
     assert optimizer.amsgrad is (name == "amsgrad")
     assert optimizer.global_clipnorm == 0.5
+    assert optimizer.weight_decay is None
+
+
+def test_weight_decay_shrinks_all_but_biases_at_the_schedules_rate():
+    """optax.adamw with a mask, along the warm-up."""
+    settings = SimpleNamespace(
+        epochs=1, optimizer="adam", learning_rate=0.05, warmup_steps=5, weight_decay=0.3, clip_norm=1e9
+    )
+    optimizer = optimizers.build(settings, steps_per_epoch=10)  # pyright: ignore[reportArgumentType]
+    start = {"kernel": np.array([1.0, -2.0], "float32"), "bias": np.array([3.0], "float32")}
+    variables = [keras.Variable(value, name=name) for name, value in start.items()]
+    transform = optax.adamw(
+        optimizers.Warmup(0.05, 5, 10), eps=1e-12, weight_decay=0.3, mask={"kernel": True, "bias": False}
+    )
+    state, weights = transform.init(start), start
+    for gradient in np.random.default_rng(0).normal(size=(10, 3)).astype("float32"):
+        parts = {"kernel": gradient[:2], "bias": gradient[2:]}
+        update, state = transform.update(parts, state, weights)
+        weights = optax.apply_updates(weights, update)
+        optimizer.apply([keras.ops.convert_to_tensor(part) for part in parts.values()], variables)
+    for variable in variables:
+        np.testing.assert_allclose(np.asarray(variable), weights[variable.name], rtol=1e-4)
 
 
 def test_schedule_rises_to_its_peak_and_falls_along_a_cosine():
