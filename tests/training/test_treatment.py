@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from kerasqueeze.models.microbatches import MicroBatchModel
+from kerasqueeze.models.fast import MicroBatchModel
 
 from kerasqueeze import history
 from kerasqueeze.errors import UserError
