@@ -59,6 +59,7 @@ def main() -> None:
     names = arguments.exp.split(",") if arguments.exp else experiments.DEFAULT
     chosen = [experiments.get(name).override(**changes) for name in names]
 
+    from kerasqueeze import history
     from kerasqueeze.study import layer_plots, plots, results
     from kerasqueeze.training import runner
 
@@ -72,7 +73,8 @@ def main() -> None:
             on_broken="skip" if arguments.skip_broken else "fatal",
         )
         plots.draw([results.read(arguments.out, experiment.name)], plots.single_path(arguments.out, experiment.name))
-        layer_plots.draw(arguments.out, experiment.name)
+        if history.layers_path(arguments.out, experiment.name).exists():  # older results have none
+            layer_plots.draw(arguments.out, experiment.name)
     print(results.markdown(results.write_summary(arguments.out)))
 
 
