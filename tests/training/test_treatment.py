@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from kerasqueeze.models.fast import MicroBatchModel
 
 from kerasqueeze import history
 from kerasqueeze.errors import UserError
+from kerasqueeze.models.fast import MicroBatchModel
 from kerasqueeze.training import adam
 from kerasqueeze.training.treatment import LayersWriter
 
