@@ -3,6 +3,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerasqueeze import SqueezeNet1_1
 from kerasqueeze.errors import UserError
 from kerasqueeze.models import backbones
 from kerasqueeze.models.layers import CeilMaxPooling2D
@@ -128,3 +129,32 @@ def test_bad_arguments_are_named(name, arguments):
         backbones.build(**{"name": name, "classes": 7, "image_size": SIZE} | arguments)
     assert str(next(iter(arguments.values()))) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_head_cut_down_scores_what_the_whole_one_does(tmp_path):
+    """The logits of some classes, in another order, are those of the whole network."""
+    whole = SqueezeNet1_1(weights=None, input_shape=(48, 48, 3), classifier_activation=None)
+    whole.save(tmp_path / "whole.keras")
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 3)).astype("float32")
+    picked = (268, 3, 151)
+    cut = backbones.build(
+        "squeezenet1_1", classes=3, image_size=48, weights=tmp_path / "whole.keras", head=picked, dropout=0.0
+    )
+    np.testing.assert_allclose(cut(pixels), np.asarray(whole(pixels))[:, picked], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "head", "message"),
+    [
+        ("resnet50", None, (1, 2), "only a SqueezeNet's head can be cut down"),
+        ("squeezenet1_1", None, (1, 2), "needs weights and one ImageNet class for each of 2 classes"),
+        ("squeezenet1_1", "few", (1, 2), "scores 2 classes; the head cannot be cut down"),
+    ],
+)
+def test_a_head_that_cannot_be_cut_down_is_refused(tmp_path, name, weights, head, message):
+    if weights == "few":
+        weights = tmp_path / "few.keras"
+        SqueezeNet1_1(weights=None, input_shape=(32, 32, 3), classes=2).save(weights)
+        head = (1, 500)
+    with pytest.raises(UserError, match=message):
+        backbones.build(name, classes=2, image_size=32, weights=weights, head=head)

@@ -136,3 +136,51 @@ def test_a_killed_run_leaves_whole_files_and_can_be_run_again(tmp_path):
     record = runner.run(TINY, [0], out=tmp_path, fresh=True)
     assert list(record["runs"]) == ["0"]
     assert len(history.read_csv(csv)) == 2
+
+
+def test_without_epochs_the_initial_weights_are_scored(finished, tmp_path):
+    record = runner.run(TINY.override(epochs=0), [0], out=tmp_path)
+    run = record["runs"]["0"]
+    assert (run["outcome"], run["epochs"], run["best_epoch"]) == ("not trained", 0, 0)
+    assert len(history.read_csv(history.csv_path(tmp_path, "tiny"))) == 0
+    network = keras.models.load_model(tmp_path / "models" / "tiny_seed0.keras")
+    data = datasets.load("digits", image_size=32, limit=12)
+    _, initial = runner.training_model(TINY, data, seed=0)
+    for a, b in zip(network.get_weights(), initial.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert run["initial_weights"] == finished[1]["runs"]["0"]["initial_weights"]
+    assert len(history.read_predictions(history.predictions_path(tmp_path, "tiny"))) == 450
+
+
+def test_predictions_have_the_recorded_scores(finished):
+    out, record = finished
+    rows = history.read_predictions(history.predictions_path(out, "tiny"))
+    test = datasets.load("digits", image_size=32, limit=12).test
+    np.testing.assert_array_equal(rows["label"], test.labels)
+    scores = record["runs"]["0"]["test"]
+    assert sk.accuracy_score(rows["label"], rows["predicted"]) == pytest.approx(scores["accuracy"], rel=1e-6)
+    assert sk.recall_score(rows["label"], rows["predicted"], average="macro") == pytest.approx(scores["recall"])
+
+
+def test_the_test_photos_are_left_alone_where_asked(tmp_path, monkeypatch):
+    load = datasets.load
+
+    def without_test(*args, **kwargs):
+        data = load(*args, **kwargs)
+        monkeypatch.setattr(type(data.test), "batch", guarded(type(data.test).batch, data.test))
+        return data
+
+    def guarded(batch, test):
+        def guard(self, positions):
+            assert self is not test
+            return batch(self, positions)
+
+        return guard
+
+    monkeypatch.setattr(runner.datasets, "load", without_test)
+    run = runner.run(TINY.override(epochs=1), [0], out=tmp_path, score_test=False)["runs"]["0"]
+    assert "test" not in run
+    assert not history.predictions_path(tmp_path, "tiny").exists()
+    rows = history.read_csv(history.csv_path(tmp_path, "tiny"))
+    assert run["validation"]["loss"] == pytest.approx(rows["loss_val"][0], rel=1e-5)
+    assert run["validation"]["accuracy"] == pytest.approx(rows["accuracy_val"][0], rel=1e-6)
