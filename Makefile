@@ -1,5 +1,6 @@
 # make run                  the digits experiments, offline, in a few minutes
-# make run DATA_DIR=DIR     the three Stanford Dogs experiments
+# make run DATA_DIR=DIR     the Stanford Dogs study: control, fine-tuning with Adam and AMSGrad, from scratch
+# make bench                speed against stock Keras and, where they are installed, PyTorch and ONNX Runtime
 # make test                 format, lint, types, tests
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -17,7 +18,7 @@ empty :=
 space := $(empty) $(empty)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-real format clean
+.PHONY: help setup run bench test test-real format clean
 
 help:
 	@sed -n '/^# /s/^# //p' Makefile
@@ -35,12 +36,15 @@ run: setup
 ifeq ($(strip $(DATA_DIR)),)
 	$(BIN)/python scripts/run.py --seeds 0,1,2 --out '$(OUT)' $(RUN_OPTIONS)
 	$(BIN)/python scripts/compare.py $(DIGITS) --out '$(OUT)'
+	$(BIN)/python scripts/report.py --exp $(subst $(space),$(comma),$(DIGITS)) --out '$(OUT)'
 else
-	$(BIN)/python scripts/run.py --exp $(subst $(space),$(comma),$(FINE)) --data-dir '$(DATA_DIR)' --weights '$(WEIGHTS)' --out '$(OUT)' $(RUN_OPTIONS)
-	$(BIN)/python scripts/run.py --exp scratch_adam --data-dir '$(DATA_DIR)' --out '$(OUT)' $(RUN_OPTIONS)
-	$(BIN)/python scripts/compare.py $(FINE) --out '$(OUT)'
-	$(BIN)/python scripts/compare.py fine_tuning_adam scratch_adam --out '$(OUT)'
+	$(BIN)/python scripts/study.py --exp zero_training,$(subst $(space),$(comma),$(FINE)) --data-dir '$(DATA_DIR)' --weights '$(WEIGHTS)' --out '$(OUT)'
+	$(BIN)/python scripts/study.py --exp scratch_adam --seeds 0 --data-dir '$(DATA_DIR)' --out '$(OUT)'
+	$(BIN)/python scripts/report.py --out '$(OUT)'
 endif
+
+bench: setup
+	$(BIN)/python scripts/bench.py
 
 test: setup
 	$(BIN)/ruff format --check .

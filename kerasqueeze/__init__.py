@@ -8,7 +8,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 if getattr(sys.modules.get("__main__"), "__huge_pages__", False):  # a script that asks for them, before the imports
     from kerasqueeze import hugepages
 
-    hugepages.ensure()
+    hugepages.reason = hugepages.ensure()
 
 if "keras" in sys.modules and sys.modules["keras"].backend.backend() != "jax":
     raise ImportError(

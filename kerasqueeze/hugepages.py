@@ -13,6 +13,8 @@ from pathlib import Path
 
 TUNABLE = "glibc.malloc.hugetlb=1"
 GUARD = "KERASQUEEZE_HUGE_PAGES"  # set once the process was started again
+reason: str | None = None
+"""Why a script that asked for huge pages has none; whoever trains says so once."""
 MODE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 

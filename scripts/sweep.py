@@ -11,6 +11,8 @@ import functools
 import sys
 from pathlib import Path
 
+__huge_pages__ = True  # see kerasqueeze/hugepages.py
+
 from kerasqueeze import cli
 
 BUDGET = ("epochs", "limit", "image_size", "batch_size")

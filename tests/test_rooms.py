@@ -14,7 +14,7 @@ COMMON = {"errors", "files"}
 ALLOWED = {
     "models": COMMON,
     "data": COMMON,
-    "training": COMMON | {"history", "models", "data"},
+    "training": COMMON | {"history", "hugepages", "models", "data"},
     "study": COMMON | {"history", "training.experiment"},
 }
 

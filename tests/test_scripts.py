@@ -33,9 +33,11 @@ def test_run_trains_draws_and_prints_the_table(ran):
         "digits_scratch_adam.csv",
         "digits_scratch_adam.json",
         "digits_scratch_adam_layers.csv",
+        "digits_scratch_adam_predictions.csv",
         "digits_scratch_amsgrad.csv",
         "digits_scratch_amsgrad.json",
         "digits_scratch_amsgrad_layers.csv",
+        "digits_scratch_amsgrad_predictions.csv",
         "summary.csv",
     ]
     for name in ("digits_scratch_adam.png", "digits_scratch_amsgrad_layers.png"):
@@ -69,7 +71,7 @@ def test_list_shows_every_experiment_with_its_settings():
         (["--exp", "scratch_adam", "--dataset", "cats"], "unknown data set 'cats'; choose from: "),
         (["--exp", "scratch_adam", "--optimizer", "sgd"], "unknown optimizer 'sgd'; choose from: adam, adam_matched"),
         (["--exp", "scratch_adam", "--epochs", "many"], "argument --epochs: invalid int value: 'many'"),
-        (["--exp", "scratch_adam", "--epochs", "0"], "epochs=0 is out of range; expected a whole number from 1 up"),
+        (["--exp", "scratch_adam", "--epochs", "-1"], "epochs=-1 is out of range; expected a whole number from 0 up"),
         (["--exp", "scratch_adam", "--seeds", "0,0"], "'0,0' is not a list of seeds; expected whole numbers"),
         (["--exp", "scratch_adam", "--sede", "0"], "unrecognized arguments: --sede"),
         (["--exp", "scratch_adam", "--data-dir", "nowhere"], "nowhere"),

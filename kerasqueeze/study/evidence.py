@@ -81,6 +81,8 @@ def _history(result: Result, seed: int, run: dict) -> list[str]:
         found.append(f"the lowest validation loss is not at the recorded epoch {run['best_epoch']}")
     kept = rows.loc[run["best_epoch"]]
     for key, value in run.get("validation", {}).items():
+        if key == "loss" and result.settings.get("label_smoothing"):
+            continue  # smoothed in the history, plain in the record
         if (
             f"{key}_val" in rows
             and value is not None

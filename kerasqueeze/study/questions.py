@@ -29,7 +29,8 @@ def ask(results: list[Result]) -> list[Question]:
     """Return every comparison that the experiments allow.
 
     Optimizer: two trained arms that differ in the optimizer and in nothing that does not belong to it. Pretraining: a
-    pretrained arm against a random one of the same model, image size and optimizer. Control: each pretrained arm
+    pretrained arm against a random one of the same model and optimizer; what else differs, image size included, is said
+    beside the verdict. Control: each pretrained arm
     against the network that was only scored.
     """
     trained = [result for result in results if result.trained]
@@ -39,7 +40,7 @@ def ask(results: list[Result]) -> list[Question]:
         found += [
             Question("pretraining", a, b)
             for b in trained
-            if a.pretrained and not b.pretrained and _alike(a, b, "model", "image_size", "optimizer")
+            if a.pretrained and not b.pretrained and _alike(a, b, "model", "optimizer")
         ]
     for a in trained:
         control = find_control(a, results)

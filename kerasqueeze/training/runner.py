@@ -13,7 +13,7 @@ import jax
 import keras
 import numpy as np
 
-from kerasqueeze import history
+from kerasqueeze import history, hugepages
 from kerasqueeze.data import datasets
 from kerasqueeze.data.augment import RandomCropFlip
 from kerasqueeze.data.pipeline import Batches
@@ -67,6 +67,9 @@ def run(
         raise unknown("model", experiment.model, backbones.NAMES)
     weights = identity.weights_file(experiment.weights)
     _keep_compiled()
+    if hugepages.reason is not None and jax.default_backend() == "cpu":
+        print(f"{hugepages.reason}: training is a little slower", file=sys.stderr)
+        hugepages.reason = None
     data = datasets.load(
         experiment.dataset,
         image_size=experiment.image_size,
