@@ -46,6 +46,9 @@ def parser() -> cli.Parser:
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
     parser.add_argument("--fresh", action="store_true", help="drop earlier results of these experiments and start over")
     parser.add_argument("--skip-broken", action="store_true", help="leave out photos that cannot be read, by name")
+    parser.add_argument(
+        "--lowering", default="auto", help="auto, fast or stock: how networks are computed (default: auto)"
+    )
     settings = parser.add_argument_group("settings of the experiment")
     notes = {
         "weights": "none, imagenet, or a .pth, .weights.h5 or .keras file",
@@ -69,9 +72,11 @@ def main() -> None:
     chosen = [experiments.get(name).override(**changes) for name in names]
 
     from kerasqueeze import history
+    from kerasqueeze.models.switch import set_lowering
     from kerasqueeze.study import layer_plots, plots, results, summary
     from kerasqueeze.training import runner
 
+    set_lowering(arguments.lowering)
     for experiment in chosen:
         runner.run(
             experiment,

@@ -6,6 +6,7 @@ import keras
 from jax import lax
 
 from kerasqueeze.errors import UserError
+from kerasqueeze.models.switch import is_fast
 
 WINDOW, STRIDE = 3, 2
 
@@ -17,8 +18,8 @@ class CeilMaxPooling2D(keras.layers.Layer):
     Input and output are (N, H, W, C); H and W may be unknown when the model is built and become ceil((H − 3) / 2) + 1.
     The inputs have to be ≥ 0, as they are after a ReLU: where H − 3 is odd the last window is filled up with zeros.
 
-    On the CPU the gradient is the layer's own (see `max_pool_by_slices`), elsewhere it is XLA's; both give the whole
-    gradient of a window to its first maximum.
+    In the fast form (`switch.is_fast`) the gradient is the layer's own (see `max_pool_by_slices`), else it is XLA's;
+    both give the whole gradient of a window to its first maximum.
 
     Source: torchvision/models/squeezenet.py; Caffe's pooling, which the paper's models use, rounds up the same way.
 
@@ -35,7 +36,7 @@ class CeilMaxPooling2D(keras.layers.Layer):
         height, width = inputs.shape[1:3]
         self._require_a_window(height, width)
         x = keras.ops.pad(inputs, ((0, 0), (0, (height - WINDOW) % STRIDE), (0, (width - WINDOW) % STRIDE), (0, 0)))
-        if jax.default_backend() == "cpu":
+        if is_fast():
             return max_pool_by_slices(x)
         return keras.ops.max_pool(x, WINDOW, STRIDE, "valid", "channels_last")
 

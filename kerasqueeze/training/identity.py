@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from kerasqueeze.errors import UserError
+from kerasqueeze.models.switch import is_fast
 
 VERSIONS_OF = ("kerasqueeze", "keras", "jax", "jaxlib", "numpy", "tensorflow-datasets", "pillow")
 ROOMS = ("models", "data", "training")
@@ -105,6 +106,7 @@ def hardware() -> dict[str, Any]:
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "device": f"{len(devices)} x {devices[0].device_kind}",
+        "lowering": "fast" if is_fast() else "stock",
     }
 
 

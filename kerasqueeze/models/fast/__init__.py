@@ -2,7 +2,7 @@
 
 The functional graph of Keras layers stays the definition. XLA's CPU code for convolutions and pools is slow, above all
 in the backward pass, so `LoweredModel` computes the same variables in another form, and `MicroBatchModel` trains in
-pieces that stay in the cache. Each trick is a function with its reason:
+pieces that stay in the cache; `models/switch.py` chooses. Each trick is a function with its reason:
 
 - `products.py`: convolutions as matrix products;
 - `pooled.py`: convolution and pool in one, and the first convolution;
@@ -10,13 +10,12 @@ pieces that stay in the cache. Each trick is a function with its reason:
 - `network.py`: all of it as one function, and the model;
 - `plan.py`: which graphs it is for;
 - `microbatch.py`: the training step;
-- `switch.py`: the choice between fast and stock;
 - `by_layer.py`: what is left of it for other networks.
 """
 
 from kerasqueeze.models.fast.by_layer import ByLayerModel
 from kerasqueeze.models.fast.microbatch import MicroBatchModel
 from kerasqueeze.models.fast.network import LoweredModel
-from kerasqueeze.models.fast.switch import set_lowering
+from kerasqueeze.models.switch import set_lowering
 
 __all__ = ["ByLayerModel", "LoweredModel", "MicroBatchModel", "set_lowering"]
