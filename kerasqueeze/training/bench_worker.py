@@ -2,8 +2,8 @@
 
     python -m kerasqueeze.training.bench_worker kerasqueeze|keras SIZE BATCH
 
-SqueezeNet 1.1 with 120 classes in float32, Adam, cross-entropy. The steps are those that `fit` and `predict` run, called
-as they call them. See `bench_serve` for what the process reads and writes.
+SqueezeNet 1.1 with 120 classes in float32, Adam, cross-entropy. The steps are those that `fit` and `predict` run,
+called as they call them. See `bench_serve` for what the process reads and writes.
 """
 
 import importlib.metadata
