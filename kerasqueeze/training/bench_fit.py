@@ -57,12 +57,12 @@ class Clock(keras.callbacks.Callback):
 
 def split(folder: Path, size: int, photos: int) -> Split:
     """Return that many photos of noise; the stored ones are repeated."""
-    path = folder / f"{size}.npy"
+    stored = min(STORED, photos)
+    path = folder / f"{size}_{stored}.npy"
     if not path.exists():
-        noise = np.random.default_rng(0).integers(0, 256, (STORED, size, size, 3), dtype=np.uint8)
-        np.save(path, noise)
+        np.save(path, np.random.default_rng(0).integers(0, 256, (stored, size, size, 3), dtype=np.uint8))
     images, rows = np.load(path, mmap_mode="r"), np.arange(photos)
-    return Split(images, rows % STORED, (rows % CLASSES).astype(np.int32), tuple(map(str, rows)))
+    return Split(images, rows % stored, (rows % CLASSES).astype(np.int32), tuple(map(str, rows)))
 
 
 class Fit:
@@ -185,9 +185,9 @@ def costs(folder: Path, size: int, batch: int, quick: bool, tell: Callable[[dict
     for photos in counts:
         say("epoch_by_photos", fit.epoch(photos).training or 0.0, "s", about=about, photos=photos)
     for side in sides:
-        fit = Fit(folder, side, batch, counts[0])
-        fit.epoch(batch, complete=False)
-        seconds = fit.epoch(counts[0], complete=False).training or 0.0
+        smaller = fit if side == size else Fit(folder, side, batch, counts[0])
+        smaller.epoch(batch, complete=False)  # compiles
+        seconds = smaller.epoch(counts[0], complete=False).training or 0.0
         say("epoch_by_pixels", seconds, "s", about="an epoch of fit, metrics but no callbacks", side=side)
 
 
