@@ -9,6 +9,7 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.patches import Patch
 
 from kerasqueeze.files import whole_file
 from kerasqueeze.study import bench
@@ -86,8 +87,8 @@ def draw(table: pd.DataFrame, out: Path) -> Path:
         panel.set(title=task, ylabel="images/s")
         panel.set_xticks(range(len(groups)), [f"{size} px\nbatch {batch}" for size, batch in groups])
         panel.grid(axis="y", alpha=0.3)
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(names), frameon=False)
+    patches = [Patch(color=COLOURS.get(name, "0.5"), label=name) for name in names]  # not all are in each panel
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(names), frameon=False)
     figure.suptitle(f"SqueezeNet 1.1, 120 classes; {table.iloc[0]['hardware']}; bars: median, lines: least to greatest")
     with whole_file(path(out)) as part:
         figure.savefig(part, dpi=100, metadata={"Software": None})
