@@ -1,0 +1,66 @@
+"""Measure speed against stock Keras, torch and onnxruntime, in turns within one run, and what `fit` costs.
+
+    python scripts/bench.py                                # about ten minutes on two cores; leave the machine alone
+    python scripts/bench.py --quick                        # 224 px, batch 32: about three
+    python scripts/bench.py --peer-python ~/torch/bin/python
+
+SqueezeNet 1.1, 120 classes, float32: images/s in training and inference. Peers that are not installed are left out.
+Writes CSV/bench.csv, CSV/bench_cost.csv and PNG/bench.png below --out after each finished part, and prints tables.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+__huge_pages__ = True  # see kerasqueeze/hugepages.py
+
+from kerasqueeze import cli
+
+
+def parser() -> cli.Parser:
+    """Return the command's options."""
+    parser = cli.Parser(description=__doc__)
+    parser.add_argument("--against", default="keras,torch,onnxruntime", metavar="NAME[,NAME…]", help="(default: all)")
+    parser.add_argument("--rounds", metavar="N", help="bursts of each (default: 5, with --quick 3)")
+    parser.add_argument("--sizes", metavar="224,128", help="sides of the images in pixels (default: 224,128)")
+    parser.add_argument("--batches", metavar="8,32,64", help="images a step (default: 8,32,64)")
+    parser.add_argument("--quick", action="store_true", help="224 px, batch 32, few rounds")
+    parser.add_argument("--peer-python", default=sys.executable, metavar="PATH", help="has torch, onnxruntime, onnx")
+    parser.add_argument("--no-cost", action="store_true", help="leave out what fit, data and start-up cost")
+    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
+    return parser
+
+
+def main() -> None:
+    """Parse, measure, write, print."""
+    arguments = parser().parse_args()
+    from kerasqueeze import hugepages
+    from kerasqueeze.study import bench, bench_cost, bench_tables
+
+    quick = arguments.quick
+    starts = bench.commands(arguments.against.split(","), arguments.peer_python)
+    sizes = bench.numbers(arguments.sizes or ("224" if quick else "224,128"), 32, 1024, "--sizes")
+    batches = bench.numbers(arguments.batches or ("32" if quick else "8,32,64"), 1, 4096, "--batches")
+    rounds = bench.numbers(arguments.rounds or ("3" if quick else "5"), 1, 1000, "--rounds")[0]
+    switched_off = "glibc.malloc.hugetlb=0" in os.environ.get("GLIBC_TUNABLES", "")
+    huge_pages = not switched_off and hugepages.ensure() is None  # the workers have this process' environment
+
+    def keep(outcome: bench.Outcome) -> None:
+        bench.write(outcome.table(), bench.csv_path(arguments.out))
+        if outcome.rows:
+            bench_tables.draw(outcome.table(), arguments.out)
+
+    with bench.terminated_as_interrupted():
+        outcome = bench.run(starts, sizes, batches, rounds, huge_pages=huge_pages, finished=keep)
+        print(bench_tables.markdown(outcome))
+        if not arguments.no_cost:
+            costs = bench_cost.run(arguments.out, quick=quick, failed=outcome.failed)
+            print(f"\n{bench_tables.cost_markdown(costs)}")
+    for name, reason in outcome.failed.items():
+        print(f"{name} failed: {reason}", file=sys.stderr)
+    if outcome.failed:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    cli.command(main)
