@@ -46,6 +46,12 @@ def parser() -> cli.Parser:
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
     parser.add_argument("--fresh", action="store_true", help="drop earlier results of these experiments and start over")
     parser.add_argument("--skip-broken", action="store_true", help="leave out photos that cannot be read, by name")
+    parser.add_argument(
+        "--feed",
+        choices=("auto", "host", "device"),
+        default="auto",
+        help="where the photos are kept while training (auto: on the device if it is an accelerator and they fit)",
+    )
     settings = parser.add_argument_group("settings of the experiment")
     notes = {
         "weights": "none, imagenet, or a .pth, .weights.h5 or .keras file",
@@ -80,6 +86,7 @@ def main() -> None:
             out=arguments.out,
             fresh=arguments.fresh,
             on_broken="skip" if arguments.skip_broken else "fatal",
+            feed=arguments.feed,
         )
         plots.draw([results.read(arguments.out, experiment.name)], plots.single_path(arguments.out, experiment.name))
         if history.layers_path(arguments.out, experiment.name).exists():  # nothing was trained, or by an older version
