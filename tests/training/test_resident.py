@@ -77,26 +77,29 @@ def on_host(tmp_path_factory):
     return outcome(out)
 
 
-@pytest.mark.parametrize("calls", [1, 2])  # after a dispatch of three steps, and after a single one
-def test_a_run_that_is_stopped_and_goes_on_with_the_photos_on_the_device(on_host, tmp_path, monkeypatch, calls):
+@pytest.mark.parametrize(
+    ("first", "position"),
+    [("device", (0, 3)), ("host", (0, 2))],  # between two dispatches; within one
+)
+def test_a_run_that_is_stopped_and_goes_on_with_the_photos_on_the_device(
+    on_host, tmp_path, monkeypatch, first, position
+):
     """Bit for bit what one gives that was never stopped and had them on the host."""
-    writes, write = [], States.write
+    write = States.write
 
     def interrupted(*saved):
         write(*saved)
-        writes.append(saved[1])
-        if len(writes) == calls + 1:
+        if saved[1] == position:
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(resume, "SAVE_EVERY", -1.0)  # a state before each dispatch
     monkeypatch.setattr(States, "write", interrupted)
-    with pytest.raises(Interrupted):
-        runner.run(TINY, [0], out=tmp_path, feed="device")
+    with pytest.raises(Interrupted, match=f"stopped at epoch 1, step {position[1]};"):
+        runner.run(TINY, [0], out=tmp_path, feed=first)
     monkeypatch.setattr(States, "write", write)
     runner.run(TINY, [0], out=tmp_path, feed="device")
     ours = outcome(tmp_path)
     same(ours, on_host)
-    assert writes[:2] == [(0, 0), (0, 3)]
     assert ours[2]["hardware"]["feed"] == "device"
     assert ours[2]["hardware"]["steps_per_dispatch"] == 3
 
