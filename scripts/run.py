@@ -47,7 +47,13 @@ def parser() -> cli.Parser:
     parser.add_argument("--fresh", action="store_true", help="drop earlier results of these experiments and start over")
     parser.add_argument("--skip-broken", action="store_true", help="leave out photos that cannot be read, by name")
     parser.add_argument(
-        "--lowering", default="auto", help="auto, fast or stock: how networks are computed (default: auto)"
+        "--lowering", default="auto", help="how networks are computed: auto, fast, stock (default: auto)"
+    )
+    parser.add_argument(
+        "--feed",
+        choices=("auto", "host", "device"),
+        default="auto",
+        help="where the photos are kept while training (auto: on the device if it is an accelerator and they fit)",
     )
     settings = parser.add_argument_group("settings of the experiment")
     notes = {
@@ -85,6 +91,7 @@ def main() -> None:
             out=arguments.out,
             fresh=arguments.fresh,
             on_broken="skip" if arguments.skip_broken else "fatal",
+            feed=arguments.feed,
         )
         plots.draw([results.read(arguments.out, experiment.name)], plots.single_path(arguments.out, experiment.name))
         if history.layers_path(arguments.out, experiment.name).exists():  # nothing was trained, or by an older version

@@ -216,8 +216,10 @@ class Progress(keras.callbacks.Callback):
         now = time.perf_counter()
         if self.live and now - self._shown > 0.25:
             self._shown = now
-            left = (now - self._epoch_began) / (batch + 1) * (self.params["steps"] - batch - 1)
-            self.stream.write(f"\r{self._head()}  step {batch + 1}/{self.params['steps']}  {clock(left)} left\x1b[K")
+            steps = self.params["steps"]
+            done = min(batch + 1, steps)  # with several steps a dispatch Keras counts the last one's as if it were full
+            left = (now - self._epoch_began) / done * (steps - done)
+            self.stream.write(f"\r{self._head()}  step {done}/{steps}  {clock(left)} left\x1b[K")
             self.stream.flush()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -72,6 +72,8 @@ def of_code() -> str:
     found = hashlib.sha256()
     for room in ROOMS:
         for path in sorted((package / room).rglob("*.py")):
+            if path.name.startswith("bench_"):  # measures, decides nothing
+                continue
             tree = ast.parse(path.read_text(encoding="utf-8"))
             for node in ast.walk(tree):
                 if (

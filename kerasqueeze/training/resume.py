@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -150,16 +151,17 @@ class Resume(keras.callbacks.Callback):
                 self.writer.went_before(told["seconds"])
 
     def _between_steps(self, state: Any, iterator: Iterator[Any]) -> Any:
-        """Take the place of the model's `train_function`."""
-        if self._done < self._passed:
-            next(iterator)
-            self._done += 1
+        """Take the place of the model's `train_function`, which takes `steps_per_execution` steps or what is left."""
+        batches = [next(iterator), *islice(iterator, self.model.steps_per_execution - 1)]
+        passed_over = min(len(batches), max(self._passed - self._done, 0))
+        self._done += passed_over
+        if passed_over == len(batches):
             return {}, state
         if self.signal is not None or time.monotonic() - self._saved > SAVE_EVERY:
             self._save([array for part in state for array in part], (self._epoch, self._done))
             self._leave(f"epoch {self._epoch + 1}, step {self._done}")
-        logs, state = self._step(state, iterator)
-        self._done += 1
+        logs, state = self._step(state, iter(batches[passed_over:]))
+        self._done += len(batches) - passed_over
         return logs, state
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -26,6 +26,7 @@ from kerasqueeze.training import identity, losses, optimizers
 from kerasqueeze.training.callbacks import HistoryWriter, NeverStarted, Progress, StopAtOverfitting, clock
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.metrics import ConfusionMetrics
+from kerasqueeze.training.resident import Feed
 from kerasqueeze.training.resume import Resume, States
 from kerasqueeze.training.treatment import LayersWriter
 
@@ -41,6 +42,7 @@ def run(
     fresh: bool = False,
     on_broken: str = "fatal",
     score_test: bool = True,
+    feed: str = "auto",
 ) -> dict[str, Any]:
     """Train `experiment` once for each seed; write its CSV, JSON, predictions and `models/<name>_seed<seed>.keras`.
 
@@ -55,6 +57,8 @@ def run(
         fresh: Drop the results that `out` has of this experiment and start over.
         on_broken: `"fatal"` or `"skip"` for photos that cannot be read.
         score_test: Whether to score the test photos; False where the result decides what is tried next.
+        feed: `"host"`, `"device"` or `"auto"`: whether the photos stay on the device, see `resident.Feed`. Changes no
+            result.
 
     Returns:
         The record, as written to the JSON file.
@@ -78,6 +82,7 @@ def run(
         on_broken=on_broken,
     )
     _check(experiment, data)
+    fed = Feed(feed, data.train, data.validation)
     record = _empty_record(experiment, data, weights)
     path = history.json_path(out, experiment.name)
     if fresh:
@@ -91,7 +96,7 @@ def run(
         history.write_json(path, record)  # from here on the settings stand, even while no seed is finished
         made_from = {key: record[key] for key in ("experiment", "data", "weights", "code")}
         states = States(_models(out) / f"{experiment.name}_seed{seed}_states", made_from)
-        result = _run_seed(experiment, seed, data, model, network, out, states, score_test)
+        result = _run_seed(experiment, seed, data, fed, model, network, out, states, score_test)
         record["runs"] = {**_earlier_runs(path, record), str(seed): result}
         history.write_json(path, record)
         states.drop()
@@ -135,6 +140,7 @@ def _run_seed(
     experiment: Experiment,
     seed: int,
     data: datasets.DataSet,
+    fed: Feed,
     model: keras.Model,
     network: keras.Model,
     out: Path,
@@ -147,7 +153,7 @@ def _run_seed(
         "initial_weights": identity.of_weights(network),
         "first_batch": identity.of_first_batch(first, model),
     }
-    fitted = _fit(experiment, seed, data, model, out, states)
+    fitted = _fit(experiment, seed, data, fed, model, out, states)
     began = time.perf_counter()
     validation, _ = _score(model, data.validation)
     test = None
@@ -174,12 +180,18 @@ def _run_seed(
         "git_revision": revision,
         "code": identity.of_code(),
         "versions": identity.versions(),
-        "hardware": identity.hardware(),
+        "hardware": {**identity.hardware(), **fed.about()},
     }
 
 
 def _fit(
-    experiment: Experiment, seed: int, data: datasets.DataSet, model: keras.Model, out: Path, states: States
+    experiment: Experiment,
+    seed: int,
+    data: datasets.DataSet,
+    fed: Feed,
+    model: keras.Model,
+    out: Path,
+    states: States,
 ) -> dict[str, Any]:
     """Train from the newest state, or from the start; leave the best weights in the model."""
     if not experiment.epochs:
@@ -198,10 +210,10 @@ def _fit(
     label = f"{experiment.name} seed {seed}"
     if epoch or step:
         print(f"{label}: goes on after {epoch} epochs and {step} steps", file=sys.stderr)
-    with resume.on_signals():
+    with resume.on_signals(), fed.into(model, experiment.batch_size):
         model.fit(
-            Batches(data.train, experiment.batch_size, seed=seed, first_epoch=epoch),
-            validation_data=Batches(data.validation, SCORING_BATCH),
+            Batches(fed.train, experiment.batch_size, seed=seed, first_epoch=epoch),
+            validation_data=Batches(fed.validation, SCORING_BATCH),
             initial_epoch=epoch,
             epochs=epoch if resume.is_over else experiment.epochs,
             shuffle=False,
