@@ -126,6 +126,7 @@ class Resume(keras.callbacks.Callback):
         """Put the state back, all but the running metrics, which Keras sets to 0 when an epoch begins."""
         self._saved = time.monotonic()
         self._step, self.model.train_function = self.model.train_function, self._between_steps
+        self._at_once = self.model.steps_per_execution  # between steps, to ask for the model would copy its state back
         if self.found is None:
             return
         arrays, told = self.found
@@ -152,7 +153,7 @@ class Resume(keras.callbacks.Callback):
 
     def _between_steps(self, state: Any, iterator: Iterator[Any]) -> Any:
         """Take the place of the model's `train_function`, which takes `steps_per_execution` steps or what is left."""
-        batches = [next(iterator), *islice(iterator, self.model.steps_per_execution - 1)]
+        batches = [next(iterator), *islice(iterator, self._at_once - 1)]
         passed_over = min(len(batches), max(self._passed - self._done, 0))
         self._done += passed_over
         if passed_over == len(batches):
