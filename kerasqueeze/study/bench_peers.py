@@ -6,6 +6,7 @@ Runs as a file, by an interpreter that need not have this package or Keras. The 
 1.1, 120 classes, no ReLU behind the last convolution, pools in ceil mode.
 """
 
+# pyright: reportMissingImports=false
 import runpy
 import sys
 from collections.abc import Callable
