@@ -4,7 +4,8 @@ With the ordinary feed the host gathers each batch of pixels and copies it to th
 (Keras' own `steps_per_execution` changes nothing about that: on JAX it is a Python loop around the same jitted step.)
 With the device feed all pixels are copied once. A step is then given the rows of its photos and their labels, 8 bytes a
 photo, and gathers the pixels itself, in front of augmentation; `lax.scan` takes `STEPS` steps in one jitted call.
-Batches, their order and all random draws are the same.
+Batches, their order and all random draws are the same; the numbers are so up to
+rounding.
 
 Tested on the CPU, where `feed="device"` forces it. It has not been run on a GPU or a TPU, and no gain was measured.
 """
