@@ -1,4 +1,3 @@
-import jax
 import keras
 import numpy as np
 import pytest
@@ -8,15 +7,8 @@ from kerasqueeze.errors import UserError
 from kerasqueeze.models import backbones
 from kerasqueeze.models.layers import CeilMaxPooling2D
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 SIZE = 32
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Nearly all time here goes into compiling the initialisers of the peers' many shapes."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module", params=backbones.NAMES)

@@ -12,7 +12,10 @@ from kerasqueeze.errors import UserError
 from kerasqueeze.models.fast import LoweredModel, network, plan, set_lowering
 from kerasqueeze.models.layers import CeilMaxPooling2D
 
-pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="the fast form is for the CPU")
+pytestmark = [
+    pytest.mark.skipif(jax.default_backend() != "cpu", reason="the fast form is for the CPU"),
+    pytest.mark.usefixtures("quick_compilation"),
+]
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from kerasqueeze import SqueezeNet1_0, SqueezeNet1_1
 from kerasqueeze.errors import UserError
 from kerasqueeze.models.weights import assign, read_weights
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture(scope="module")
 def model():
