@@ -25,7 +25,7 @@ OURS = "kerasqueeze"
 TASKS = ("training", "inference")
 PEERS = {"keras": ("keras",), "torch": ("torch", "torch-bf16"), "onnxruntime": ("onnxruntime",)}
 """What `--against` knows, and the contestants that stand for it."""
-BURST = 0.6
+BURST = 1.5
 COLUMNS = (
     "contestant",
     "task",

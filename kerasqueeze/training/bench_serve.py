@@ -66,13 +66,13 @@ def serve(prepare: Callable[[], tuple[dict[str, Any], dict[str, Callable[[], Ste
 def burst(step: Step, batch: int, seconds: float) -> float:
     """Run steps for about `seconds`, at least one; return images a second.
 
-    A first step warms the caches up after the other contestants and is not counted, unless it is so long that this
-    does not matter.
+    A first step warms caches and memory up after the other contestants and is not counted, unless it takes longer than
+    the whole burst is to take.
     """
     began = time.perf_counter()
     step()
     count = 1
-    if time.perf_counter() - began < seconds / 2:
+    if time.perf_counter() - began < seconds:
         began, count = time.perf_counter(), 0
     while count == 0 or time.perf_counter() - began < seconds:
         step()
