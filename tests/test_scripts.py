@@ -106,7 +106,7 @@ def test_sweep_tries_a_rate_once_and_scores_no_test_photos(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--exp", "scratch_adam,fine_tuning_adam"], "scratch_adam has epochs=10 and fine_tuning_adam epochs=3"),
+        (["--exp", "scratch_adam,fine_tuning_adam"], "scratch_adam has epochs=8 and fine_tuning_adam epochs=3"),
         ([], "the following arguments are required: --exp"),
     ],
 )

@@ -12,7 +12,7 @@ _DOGS_SCRATCH: dict[str, Any] = {
     "weights": "none",
     "learning_rate": 4e-4,
     "warmup_steps": 1500,
-    "epochs": 10,
+    "epochs": 8,
     "dropout": 0.0,
     "crop_area": 0.5,
 }

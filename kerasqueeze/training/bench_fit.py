@@ -43,10 +43,12 @@ class Clock(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Note that the training part is over."""
+        keras.ops.convert_to_numpy(self.model.optimizer.iterations)  # waits: JAX runs ahead of its device
         self.training = time.perf_counter() - self._began
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Note when the other callbacks begin with the epoch's end."""
+        keras.ops.convert_to_numpy(self.model.optimizer.iterations)
         self._ended = time.perf_counter()
         self.training = self.training or self._ended - self._began
 

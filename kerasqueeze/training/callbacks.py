@@ -163,6 +163,7 @@ class HistoryWriter(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Note when the training part of the epoch is over and validation begins."""
+        keras.ops.convert_to_numpy(self.model.optimizer.iterations)  # waits: JAX runs ahead of its device
         self._trained = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -19,7 +19,7 @@ class Weights:
 
     def __init__(self):
         self.epoch, self.stop_training = 0, False
-        self.optimizer = SimpleNamespace(learning_rate=np.float32(0.25))
+        self.optimizer = SimpleNamespace(learning_rate=np.float32(0.25), iterations=np.int32(7))
 
     def get_weights(self):
         return self.epoch
