@@ -61,7 +61,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             name="zero_training",
             about="""The control: ImageNet's network as it is, its head cut down to the 120 breeds. Nothing is trained.
-            python scripts/run.py --exp zero_training --data-dir DIR""",
+            python scripts/run.py --exp zero_training --data-dir DIR
+            Test accuracy 0.705 (0.696 to 0.715 for the choice of photos).""",
             **{**_DOGS_FINE_TUNING, "epochs": 0},
         ),
         Experiment(
@@ -69,7 +70,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             optimizer="adam",
             about="""Stanford Dogs from ImageNet's weights, head included, all layers free, with Adam.
             python scripts/run.py --exp fine_tuning_adam --data-dir DIR
-            Seed 0: test accuracy 0.475 (0.464 to 0.486 for the choice of photos).""",
+            Seeds 0 and 1: test accuracy 0.722 and 0.726; the untouched network has 0.705.""",
             **_DOGS_FINE_TUNING,
         ),
         Experiment(
@@ -77,7 +78,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             optimizer="amsgrad",
             about="""The same with AMSGrad.
             python scripts/run.py --exp fine_tuning_amsgrad --data-dir DIR
-            Seed 0: test accuracy 0.473 (0.463 to 0.484 for the choice of photos).""",
+            Seeds 0 and 1: test accuracy 0.721 and 0.727.""",
             **_DOGS_FINE_TUNING,
         ),
         Experiment(
