@@ -80,10 +80,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
         raise UserError(
             f"no predictions at {path}; run the experiment anew: python scripts/run.py --exp {name} --fresh"
         )
-    try:
-        frame = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a CSV file ({error}); run the experiment anew, with --fresh") from None
+    frame = _table(path, "run the experiment anew, with --fresh")
     whole = all(pd.api.types.is_integer_dtype(kind) for kind in frame.dtypes)
     if tuple(frame.columns) != PREDICTION_COLUMNS or not (whole or frame.empty):
         raise UserError(
@@ -118,10 +115,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise UserError(
             f"no history at {path}; run the experiment first: python scripts/run.py --exp {Path(path).stem}"
         )
-    try:
-        frame = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a CSV file ({error}); move it away and run the experiment again") from None
+    frame = _table(path, "move it away and run the experiment again")
     if tuple(frame.columns) != COLUMNS:
         raise UserError(
             f"{path} has the columns {', '.join(map(str, frame.columns))}; expected {', '.join(COLUMNS)}; "
@@ -158,10 +152,7 @@ def read_layers(path: Path) -> pd.DataFrame:
     remedy = "move it away and run the experiment again"
     if not Path(path).is_file():
         raise UserError(f"no log of layers at {path}; run the experiment first: python scripts/run.py --exp NAME")
-    try:
-        frame = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a CSV file ({error}); {remedy}") from None
+    frame = _table(path, remedy)
     if tuple(frame.columns) != LAYER_COLUMNS:
         found, expected = ", ".join(map(str, frame.columns)), ", ".join(LAYER_COLUMNS)
         raise UserError(f"{path} has the columns {found}; expected {expected}; {remedy}")
@@ -195,6 +186,13 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write the record of an experiment as strict JSON, whole or not at all; what is not finite becomes null."""
     write_text(path, json.dumps(_finite(record), indent=2, allow_nan=False) + "\n")
+
+
+def _table(path: Path, remedy: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a CSV file ({error}); {remedy}") from None
 
 
 def _finite(value: Any) -> Any:
