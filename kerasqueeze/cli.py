@@ -2,10 +2,33 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from kerasqueeze.errors import Interrupted, UserError
+
+SETTINGS = {
+    "dataset": str,
+    "model": str,
+    "weights": str,
+    "optimizer": str,
+    "amsgrad_form": str,
+    "learning_rate": float,
+    "weight_decay": float,
+    "ema_momentum": float,
+    "label_smoothing": float,
+    "head": str,
+    "dropout": float,
+    "crop_area": float,
+    "warmup_steps": int,
+    "clip_norm": float,
+    "epochs": int,
+    "batch_size": int,
+    "image_size": int,
+    "patience": int,
+    "limit": int,
+}
+"""Settings of an experiment that options change."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,6 +53,35 @@ def seeds(text: str) -> list[int]:
             f"{text!r} is not a list of seeds; expected whole numbers such as 0,1,2, each once"
         )
     return found
+
+
+def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] = SETTINGS) -> None:
+    """Add an option for each of these settings of an experiment."""
+    group = parser.add_argument_group("settings, in place of the experiments' own")
+    notes = {
+        "weights": "none, imagenet, or a .pth, .weights.h5 or .keras file",
+        "limit": "most training photos a class",
+    }
+    for name in names:
+        group.add_argument(f"--{name.replace('_', '-')}", type=SETTINGS[name], help=notes.get(name))
+
+
+def settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that were given."""
+    return {name: value for name in SETTINGS if (value := getattr(arguments, name, None)) is not None}
+
+
+def add_ways(parser: argparse.ArgumentParser) -> None:
+    """Add the options that change how fast a result comes, and not the result."""
+    parser.add_argument(
+        "--lowering", default="auto", help="how networks are computed: auto, fast, stock (default: auto)"
+    )
+    parser.add_argument(
+        "--feed",
+        choices=("auto", "host", "device"),
+        default="auto",
+        help="where the photos are kept while training (auto: on the device if it is an accelerator and they fit)",
+    )
 
 
 def command(main: Callable[[], None]) -> NoReturn:

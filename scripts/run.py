@@ -14,27 +14,6 @@ __huge_pages__ = True  # see kerasqueeze/hugepages.py
 
 from kerasqueeze import cli
 
-OVERRIDES = {
-    "dataset": str,
-    "model": str,
-    "weights": str,
-    "optimizer": str,
-    "amsgrad_form": str,
-    "learning_rate": float,
-    "weight_decay": float,
-    "label_smoothing": float,
-    "head": str,
-    "dropout": float,
-    "crop_area": float,
-    "warmup_steps": int,
-    "clip_norm": float,
-    "epochs": int,
-    "batch_size": int,
-    "image_size": int,
-    "patience": int,
-    "limit": int,
-}
-
 
 def parser() -> cli.Parser:
     """Return the command's options."""
@@ -46,22 +25,8 @@ def parser() -> cli.Parser:
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
     parser.add_argument("--fresh", action="store_true", help="drop earlier results of these experiments and start over")
     parser.add_argument("--skip-broken", action="store_true", help="leave out photos that cannot be read, by name")
-    parser.add_argument(
-        "--lowering", default="auto", help="how networks are computed: auto, fast, stock (default: auto)"
-    )
-    parser.add_argument(
-        "--feed",
-        choices=("auto", "host", "device"),
-        default="auto",
-        help="where the photos are kept while training (auto: on the device if it is an accelerator and they fit)",
-    )
-    settings = parser.add_argument_group("settings of the experiment")
-    notes = {
-        "weights": "none, imagenet, or a .pth, .weights.h5 or .keras file",
-        "limit": "most training photos a class",
-    }
-    for key, kind in OVERRIDES.items():
-        settings.add_argument(f"--{key.replace('_', '-')}", type=kind, help=notes.get(key))
+    cli.add_ways(parser)
+    cli.add_settings(parser)
     return parser
 
 
@@ -73,7 +38,7 @@ def main() -> None:
     if arguments.list:
         print(experiments.listing())
         return
-    changes = {key: getattr(arguments, key) for key in OVERRIDES if getattr(arguments, key) is not None}
+    changes = cli.settings(arguments)
     names = arguments.exp.split(",") if arguments.exp else experiments.DEFAULT
     chosen = [experiments.get(name).override(**changes) for name in names]
 

@@ -21,26 +21,31 @@ def main() -> None:
     parser.add_argument("--exp", metavar="NAME[,NAME…]", help="experiments of the study (default: the two on digits)")
     parser.add_argument("--seeds", type=cli.seeds, default=[0, 1, 2], metavar="0,1,2", help="(default: 0,1,2)")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where the photos are")
-    parser.add_argument("--weights", help="pretrained weights: imagenet, or a .pth, .weights.h5 or .keras file")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
     parser.add_argument("--dry-run", action="store_true", help="say what is left and leave")
+    cli.add_ways(parser)
+    cli.add_settings(parser)
     arguments = parser.parse_args()
     from kerasqueeze.study import experiments, schedule
 
     names = arguments.exp.split(",") if arguments.exp else experiments.DEFAULT
+    changes = cli.settings(arguments)
+    without = {key: value for key, value in changes.items() if key != "weights"}
     chosen = [experiments.get(name) for name in names]
-    if arguments.weights:
-        chosen = [one if one.weights == "none" else one.override(weights=arguments.weights) for one in chosen]
+    chosen = [one.override(**(without if one.weights == "none" else changes)) for one in chosen]
     study = schedule.runs(chosen, arguments.seeds)
     if arguments.dry_run:
         print(schedule.outlook(study, arguments.out))
         return
 
+    from kerasqueeze.models.switch import set_lowering
     from kerasqueeze.study import plots, results, summary
     from kerasqueeze.training import runner
 
+    set_lowering(arguments.lowering)
+
     def train(experiment, seed):
-        runner.run(experiment, [seed], data_dir=arguments.data_dir, out=arguments.out)
+        runner.run(experiment, [seed], data_dir=arguments.data_dir, out=arguments.out, feed=arguments.feed)
         plots.draw([results.read(arguments.out, experiment.name)], plots.single_path(arguments.out, experiment.name))
 
     schedule.carry_out(study, arguments.out, train, lambda line: print(line, file=sys.stderr))

@@ -15,8 +15,6 @@ __huge_pages__ = True  # see kerasqueeze/hugepages.py
 
 from kerasqueeze import cli
 
-BUDGET = ("epochs", "limit", "image_size", "batch_size")
-
 
 def parser() -> cli.Parser:
     """Return the command's options."""
@@ -31,8 +29,8 @@ def parser() -> cli.Parser:
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where all results lie (default: .)")
     parser.add_argument("--fresh", action="store_true", help="drop earlier results of these points and start over")
     parser.add_argument("--skip-broken", action="store_true", help="leave out photos that cannot be read, by name")
-    for key in BUDGET:
-        parser.add_argument(f"--{key.replace('_', '-')}", type=int, help="as in run.py, for all experiments")
+    cli.add_ways(parser)
+    cli.add_settings(parser, [name for name in cli.SETTINGS if name != "learning_rate"])
     return parser
 
 
@@ -43,17 +41,19 @@ def main() -> None:
 
     given = arguments.learning_rates
     rates = sweep.parse_rates(given) if given else sweep.log_grid(arguments.low, arguments.high, arguments.points)
-    changes = {key: getattr(arguments, key) for key in BUDGET if getattr(arguments, key) is not None}
-    chosen = [experiments.get(name).override(**changes) for name in arguments.exp.split(",")]
+    chosen = [experiments.get(name).override(**cli.settings(arguments)) for name in arguments.exp.split(",")]
 
+    from kerasqueeze.models.switch import set_lowering
     from kerasqueeze.training import runner
 
+    set_lowering(arguments.lowering)
     train = functools.partial(
         runner.run,
         data_dir=arguments.data_dir,
         fresh=arguments.fresh,
         on_broken="skip" if arguments.skip_broken else "fatal",
         score_test=False,
+        feed=arguments.feed,
     )
     table = sweep.run(chosen, rates, arguments.seeds, train, arguments.out)
     print(sweep.markdown(table), f"Picture: {sweep_plots.draw(table, arguments.out)}", sep="\n\n")

@@ -12,19 +12,21 @@ _DOGS_SCRATCH: dict[str, Any] = {
     "weights": "none",
     "learning_rate": 4e-4,
     "warmup_steps": 1500,
-    "epochs": 8,
+    "epochs": 50,
+    "batch_size": 16,
     "dropout": 0.0,
-    "crop_area": 0.5,
+    "crop_area": 0.35,
 }
 _DOGS_FINE_TUNING: dict[str, Any] = {
     "dataset": "stanford_dogs",
     "weights": "imagenet",
     "head": "imagenet_slice",
     "image_size": 224,
-    "learning_rate": 5e-5,
+    "learning_rate": 1e-4,
     "warmup_steps": 100,
-    "epochs": 3,
-    "dropout": 0.0,
+    "epochs": 2,
+    "ema_momentum": 0.998,
+    "dropout": 0.5,
     "crop_area": 0.7,
 }
 _DIGITS: dict[str, Any] = {

@@ -195,7 +195,7 @@ def costs(folder: Path, size: int, batch: int, quick: bool, tell: Callable[[dict
 
 def start(folder: Path, size: int, batch: int) -> None:
     """Take the first step as `run.py` does."""
-    runner._keep_compiled()
+    runner.keep_compiled()
     Fit(folder, size, batch, batch).epoch(batch, complete=False)
 
 

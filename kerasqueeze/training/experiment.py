@@ -31,6 +31,8 @@ class Experiment:
         image_size: Side of the square photos, in pixels.
         clip_norm: Global gradient norm that is clipped to.
         weight_decay: Share, times the learning rate, that each step takes off all weights but biases.
+        ema_momentum: Momentum, per step, of the moving average of the weights that is validated, kept and scored in
+            place of the last step's weights; 0 averages nothing.
         head: `"fresh"` for a newly initialised last layer, `"imagenet_slice"` for what the weights' own has for
             the same classes, matched by WordNet id.
         label_smoothing: Share of the target that is spread evenly over all classes, in all reported losses too.
@@ -55,6 +57,7 @@ class Experiment:
     image_size: int = 128
     clip_norm: float = 1.0
     weight_decay: float = 0.0
+    ema_momentum: float = 0.0
     head: str = "fresh"
     label_smoothing: float = 0.0
     dropout: float = 0.5
@@ -85,6 +88,7 @@ class Experiment:
         _check("learning_rate", self.learning_rate, lambda value: 0 < value <= 1, "a number above 0, at most 1")
         _check("clip_norm", self.clip_norm, lambda value: value > 0, "a number above 0")
         _check("weight_decay", self.weight_decay, lambda value: 0 <= value < 1, "a number from 0 up, below 1")
+        _check("ema_momentum", self.ema_momentum, lambda value: 0 <= value < 1, "a number from 0 up, below 1")
         _check("label_smoothing", self.label_smoothing, lambda value: 0 <= value < 1, "a number from 0 up, below 1")
         _check("dropout", self.dropout, lambda value: 0 <= value < 1, "a number from 0 up, below 1")
         _check("crop_area", self.crop_area, lambda value: 0 < value <= 1, "a number above 0, at most 1")

@@ -2,7 +2,6 @@
 
 import datetime
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -22,8 +21,15 @@ from kerasqueeze.files import cache_dir, whole_file
 from kerasqueeze.models import backbones
 from kerasqueeze.models.fast import MicroBatchModel
 from kerasqueeze.models.imagenet_classes import imagenet_numbers
-from kerasqueeze.training import identity, losses, optimizers
-from kerasqueeze.training.callbacks import HistoryWriter, NeverStarted, Progress, StopAtOverfitting, clock
+from kerasqueeze.training import identity, losses, optimizers, record
+from kerasqueeze.training.callbacks import (
+    AveragedWeights,
+    HistoryWriter,
+    NeverStarted,
+    Progress,
+    StopAtOverfitting,
+    clock,
+)
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.metrics import ConfusionMetrics
 from kerasqueeze.training.resident import Feed
@@ -70,7 +76,7 @@ def run(
     if experiment.model not in backbones.NAMES:
         raise unknown("model", experiment.model, backbones.NAMES)
     weights = identity.weights_file(experiment.weights)
-    _keep_compiled()
+    keep_compiled()
     if hugepages.reason is not None and jax.default_backend() == "cpu":
         print(f"{hugepages.reason}: training is a little slower", file=sys.stderr)
         hugepages.reason = None
@@ -83,24 +89,24 @@ def run(
     )
     _check(experiment, data)
     fed = Feed(feed, data.train, data.validation)
-    record = _empty_record(experiment, data, weights)
+    found = record.empty(experiment, data, weights)
     path = history.json_path(out, experiment.name)
     if fresh:
-        _drop(out, experiment.name)
-    record["runs"] = _earlier_runs(path, record)
+        record.drop(out, experiment.name)
+    found["runs"] = record.earlier_runs(path, found)
     for seed in seeds:
-        if str(seed) in record["runs"]:
+        if str(seed) in found["runs"]:
             print(f"{experiment.name} seed {seed}: finished already (--fresh starts over)", file=sys.stderr)
             continue
         model, network = training_model(experiment, data, seed)
-        history.write_json(path, record)  # from here on the settings stand, even while no seed is finished
-        made_from = {key: record[key] for key in ("experiment", "data", "weights", "code")}
-        states = States(_models(out) / f"{experiment.name}_seed{seed}_states", made_from)
+        history.write_json(path, found)  # from here on the settings stand, even while no seed is finished
+        made_from = {key: found[key] for key in ("experiment", "data", "weights", "code")}
+        states = States(record.models(out) / f"{experiment.name}_seed{seed}_states", made_from)
         result = _run_seed(experiment, seed, data, fed, model, network, out, states, score_test)
-        record["runs"] = {**_earlier_runs(path, record), str(seed): result}
-        history.write_json(path, record)
+        found["runs"] = {**record.earlier_runs(path, found), str(seed): result}
+        history.write_json(path, found)
         states.drop()
-    return record
+    return found
 
 
 def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) -> tuple[keras.Model, keras.Model]:
@@ -160,7 +166,7 @@ def _run_seed(
     if score_test:
         test, predicted = _score(model, data.test)
         history.write_predictions(history.predictions_path(out, experiment.name), seed, data.test.labels, predicted)
-    saved = _models(out) / f"{experiment.name}_seed{seed}.keras"
+    saved = record.models(out) / f"{experiment.name}_seed{seed}.keras"
     with whole_file(saved) as part:
         network.save(part)
     seconds = fitted.pop("seconds") + time.perf_counter() - began
@@ -218,7 +224,7 @@ def _fit(
             epochs=epoch if resume.is_over else experiment.epochs,
             shuffle=False,
             verbose=0,
-            callbacks=[stop, start, writer, layers, Progress(label), resume],
+            callbacks=[stop, start, writer, AveragedWeights(), layers, Progress(label), resume],
         )
     rows = writer.rows()
     return {
@@ -250,58 +256,7 @@ def _check(experiment: Experiment, data: datasets.DataSet) -> None:
         imagenet_numbers(data.class_names)
 
 
-def _empty_record(experiment: Experiment, data: datasets.DataSet, weights: dict[str, str | None]) -> dict[str, Any]:
-    return {
-        "experiment": {**experiment.settings(), "weights": weights["file"]},
-        "data": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "classes": len(data.class_names),
-            "class_names": list(data.class_names),
-            "train": len(data.train),
-            "validation": len(data.validation),
-            "test": len(data.test),
-        },
-        "weights": weights,
-        "code": identity.of_code(),
-        "runs": {},
-    }
-
-
-def _models(out: Path) -> Path:
-    return Path(out) / "models"
-
-
-def _drop(out: Path, name: str) -> None:
-    """Remove the results of an experiment, and what stopped runs left."""
-    for path in (history.json_path, history.csv_path, history.predictions_path, history.layers_path):
-        path(out, name).unlink(missing_ok=True)
-    for folder in _models(out).glob(f"{name}_seed*_states"):
-        shutil.rmtree(folder)
-
-
-def _earlier_runs(path: Path, record: dict[str, Any]) -> dict[str, Any]:
-    """Return the finished runs of the record at `path`; refuse one of other settings, photos or weights."""
-    csv = path.with_suffix(".csv")
-    if not path.exists():
-        if csv.exists():
-            raise UserError(
-                f"{csv} has no record {path.name} beside it; use --out OTHER_DIR, or replace it with --fresh"
-            )
-        return {}
-    earlier = history.read_json(path)
-    for part in ("experiment", "data", "weights"):
-        old, new = earlier.get(part) or {}, record[part] or {}
-        for key in sorted(old.keys() | new.keys()):
-            if old.get(key) != new.get(key):
-                raise UserError(
-                    f"{path} holds results with {key}={old.get(key)!r}, this run has {key}={new.get(key)!r}; "
-                    "keep both with --out OTHER_DIR, or replace the old ones with --fresh"
-                )
-    return earlier["runs"]
-
-
-def _keep_compiled() -> None:
+def keep_compiled() -> None:
     """Let JAX keep what it compiles on disk, so that the next run of the same shapes begins at once."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a user's own choice stands
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))

@@ -11,7 +11,16 @@ import pytest
 
 from kerasqueeze import history
 from kerasqueeze.errors import UserError
-from kerasqueeze.training.callbacks import HistoryWriter, NeverStarted, Progress, StopAtOverfitting, clock
+from kerasqueeze.training import optimizers
+from kerasqueeze.training.callbacks import (
+    AveragedWeights,
+    HistoryWriter,
+    NeverStarted,
+    Progress,
+    StopAtOverfitting,
+    clock,
+)
+from kerasqueeze.training.experiment import Experiment
 
 
 class Weights:
@@ -175,3 +184,58 @@ def test_progress_writes_a_line_an_epoch():
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.4, "1:01"), (3725, "1:02:05")])
 def test_clock(seconds, text):
     assert clock(seconds) == text
+
+
+class Watch(keras.callbacks.Callback):
+    """Note the weights after each step and at each epoch's end."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.epochs = [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append(self.model.get_weights())
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append((self.model.get_weights(), logs["val_loss"]))
+
+
+def watched(momentum):
+    """Train a line on ten points for three epochs; return the watcher and the model."""
+    experiment = Experiment(name="line", about="", dataset="digits", learning_rate=0.1, ema_momentum=momentum)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    model.compile(optimizers.build(experiment, 5), "mean_squared_error")
+    x = np.random.default_rng(0).normal(size=(10, 2)).astype("float32")
+    y = x @ np.array([[2.0], [-1.0]], "float32")
+    watch, stop = Watch(), StopAtOverfitting(patience=3)
+    callbacks = [stop, watch, AveragedWeights()]
+    model.fit(x, y, batch_size=2, epochs=3, shuffle=False, verbose=0, validation_data=(x, y), callbacks=callbacks)
+    return watch, stop, model, (x, y)
+
+
+def test_the_moving_average_is_validated_and_kept_and_the_steps_go_on_from_their_own_weights():
+    momentum = 0.8
+    watch, stop, model, (x, y) = watched(momentum)
+    plain, *_ = watched(0.0)
+    for ours, without in zip(watch.steps, plain.steps, strict=True):
+        for a, b in zip(ours, without, strict=True):
+            np.testing.assert_array_equal(a, b)
+    average = watch.steps[0]
+    for step, weights in enumerate(watch.steps):
+        if step:
+            average = [momentum * old + (1 - momentum) * new for old, new in zip(average, weights, strict=True)]
+        if step % 5 == 4:
+            kept, loss = watch.epochs[step // 5]
+            for a, b in zip(kept, average, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-5)
+            np.testing.assert_allclose(loss, np.mean((x @ average[0] + average[1] - y) ** 2), rtol=1e-4)
+    assert stop.best_epoch == 3
+    for a, b in zip(model.get_weights(), average, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_without_an_average_the_steps_weights_are_validated_and_kept():
+    watch, _, model, _ = watched(0.0)
+    for a, b, c in zip(model.get_weights(), watch.steps[-1], watch.epochs[-1][0], strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)

@@ -28,6 +28,7 @@ TINY = Experiment(
     epochs=3,
     learning_rate=1e-3,
     optimizer="amsgrad",
+    ema_momentum=0.9,
 )
 UNTIMED = list(history.COLUMNS[:-2])
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import keras
 from jax import lax
 
+from kerasqueeze.models.fast import products
 from kerasqueeze.models.layers import max_pool_by_slices
 from kerasqueeze.models.switch import is_fast
 
@@ -53,24 +54,18 @@ def convolve_3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 def _forward_3x3(x: jax.Array, kernel: jax.Array):
     # The barrier keeps XLA from recomputing the patches inside the matrix product, element by element.
-    rows = lax.optimization_barrier(patches(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), 3, 1))
-    return _product(rows, kernel), (rows, kernel)
+    rows = lax.optimization_barrier(products.patches(x))
+    y = products.product(rows, kernel.reshape(rows.shape[1], -1))
+    return y.reshape(*x.shape[:3], -1), (rows, kernel)
 
 
 def _backward_3x3(residuals, gradient: jax.Array):
     rows, kernel = residuals
-    count, (height, width), channels = rows.shape[-1], rows.shape[1:3], kernel.shape[2]
     flat = gradient.reshape(-1, gradient.shape[-1])
-    kernel_gradient = (rows.reshape(-1, count).T @ flat).reshape(kernel.shape)
-    turned = lax.optimization_barrier(kernel.reshape(count, -1).T)
-    spread = (flat @ turned).reshape(*rows.shape)
-    spread = jnp.pad(spread, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    x_gradient = jnp.zeros((), gradient.dtype)
-    for k in range(9):  # each pixel was in nine patches, at another place in each
-        i, j = divmod(k, 3)
-        part = spread[:, 2 - i : 2 - i + height, 2 - j : 2 - j + width, k * channels : (k + 1) * channels]
-        x_gradient = x_gradient + part
-    return x_gradient, kernel_gradient
+    kernel_gradient = products.product(rows, flat, 0, 0).reshape(kernel.shape)
+    turned = lax.optimization_barrier(kernel.reshape(rows.shape[1], -1).T)
+    shape = (*gradient.shape[:3], kernel.shape[2])
+    return products.patches_gradient(products.product(flat, turned), shape), kernel_gradient
 
 
 convolve_3x3 = jax.custom_vjp(convolve_3x3)

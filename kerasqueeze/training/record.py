@@ -1,0 +1,64 @@
+"""The record of an experiment, `CSV/<name>.json`: what it is, on which photos, and its finished runs."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from kerasqueeze import history
+from kerasqueeze.data import datasets
+from kerasqueeze.errors import UserError
+from kerasqueeze.training import identity
+from kerasqueeze.training.experiment import Experiment
+
+
+def empty(experiment: Experiment, data: datasets.DataSet, weights: dict[str, str | None]) -> dict[str, Any]:
+    """Return the record of an experiment that has no finished run yet."""
+    return {
+        "experiment": {**experiment.settings(), "weights": weights["file"]},
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "classes": len(data.class_names),
+            "class_names": list(data.class_names),
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "test": len(data.test),
+        },
+        "weights": weights,
+        "code": identity.of_code(),
+        "runs": {},
+    }
+
+
+def models(out: Path) -> Path:
+    """Return the folder of networks and saved states below `out`."""
+    return Path(out) / "models"
+
+
+def drop(out: Path, name: str) -> None:
+    """Remove the results of an experiment, and what stopped runs left."""
+    for path in (history.json_path, history.csv_path, history.predictions_path, history.layers_path):
+        path(out, name).unlink(missing_ok=True)
+    for folder in models(out).glob(f"{name}_seed*_states"):
+        shutil.rmtree(folder)
+
+
+def earlier_runs(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """Return the finished runs of the record at `path`; refuse one of other settings, photos or weights."""
+    csv = path.with_suffix(".csv")
+    if not path.exists():
+        if csv.exists():
+            raise UserError(
+                f"{csv} has no record {path.name} beside it; use --out OTHER_DIR, or replace it with --fresh"
+            )
+        return {}
+    earlier = history.read_json(path)
+    for part in ("experiment", "data", "weights"):
+        old, new = earlier.get(part) or {}, record[part] or {}
+        for key in sorted(old.keys() | new.keys()):
+            if old.get(key) != new.get(key):
+                raise UserError(
+                    f"{path} holds results with {key}={old.get(key)!r}, this run has {key}={new.get(key)!r}; "
+                    "keep both with --out OTHER_DIR, or replace the old ones with --fresh"
+                )
+    return earlier["runs"]
