@@ -50,7 +50,7 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -m "not real_data"
+	$(BIN)/python -m pytest -m "not real_data" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # With KERASQUEEZE_TEST_DATA and KERASQUEEZE_TEST_WEIGHTS set to folders of real photos and weights.
 test-real: setup

@@ -54,7 +54,8 @@ def main() -> None:
         outcome = bench.run(starts, sizes, batches, rounds, huge_pages=huge_pages, finished=keep)
         print(bench_tables.markdown(outcome))
         if not arguments.no_cost:
-            costs = bench_cost.run(arguments.out, quick=quick, failed=outcome.failed)
+            script = Path(__file__).with_name("run.py")
+            costs = bench_cost.run(arguments.out, quick=quick, failed=outcome.failed, script=script)
             print(f"\n{bench_tables.cost_markdown(costs)}")
     for name, reason in outcome.failed.items():
         print(f"{name} failed: {reason}", file=sys.stderr)

@@ -5,6 +5,13 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
+    # A core for each worker, before JAX counts them: XLA's threads wait for each other, and for what else runs.
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) % len(cores)]})
+
+import jax
+
 import kerasqueeze  # noqa: F401  (chooses the Keras backend before any test imports keras)
 
 
@@ -14,6 +21,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["KERASQUEEZE_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """Compile with few optimisations, here and in processes that are started: programs that run a few times."""
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    del os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"]
 
 
 def _folder(variable: str) -> Path:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 QUICK = ["--limit", "8", "--epochs", "1", "--batch-size", "40"]
 
@@ -68,6 +69,15 @@ def test_compare_draws_and_says_undecided_for_one_seed(ran):
     assert "The arms differ in: optimizer." in done.stdout
     assert (out / "PNG" / "digits_scratch_adam_VS_digits_scratch_amsgrad_combined.png").exists()
     assert len(pd.read_csv(out / "CSV" / "summary.csv")) == 2
+
+
+def test_study_says_what_is_left_for_the_settings_it_was_given(ran):
+    out, _ = ran
+    done = inside("study", "--seeds", "0,1", "--dry-run", "--out", out, *QUICK)
+    assert done.returncode == 0
+    assert done.stdout.startswith("2 of 4 runs finished, 2 left\n")
+    assert "seed 0" not in done.stdout and "digits_scratch_amsgrad seed 1" in done.stdout
+    assert inside("study", "--epochs", "-1").stderr.startswith("error: epochs=-1 is out of range")
 
 
 def test_list_shows_every_experiment_with_its_settings():

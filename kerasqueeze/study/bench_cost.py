@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kerasqueeze.study import bench
+from kerasqueeze.study import bench, bench_study
 from kerasqueeze.study.bench_process import Failed, Missing, Worker
 
 SIZE, BATCH = 224, 32
@@ -35,6 +35,7 @@ def run(
     *,
     quick: bool,
     failed: dict[str, str],
+    script: Path | None = None,
     worker: Sequence[str] = WORKER,
     size: int = SIZE,
     batch: int = BATCH,
@@ -46,6 +47,7 @@ def run(
         out: Folder that `CSV/` lies in.
         quick: Fewer photos and rounds.
         failed: Takes a line for each part that breaks down; the others go on.
+        script: `scripts/run.py`, to time the whole study by; None, or `quick`, leaves that out.
         worker: The command that measures, without its arguments.
         size: Side of the images, in pixels.
         batch: Images a step.
@@ -66,6 +68,8 @@ def run(
         "start-up": lambda: _start_up([*worker, "start", *arguments], 1 if quick else 3, size, batch, keep),
         "cost of fit": lambda: _findings([*worker, "quick" if quick else "costs", *arguments], keep),
     }
+    if script is not None and not quick:
+        parts["whole study"] = lambda: bench_study.run(script, keep)
     for name, measure in parts.items():
         say(name)
         try:

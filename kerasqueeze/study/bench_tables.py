@@ -50,9 +50,9 @@ def cost_markdown(costs: pd.DataFrame) -> str:
     """Return the costs, `bench_cost.COLUMNS`, as Markdown."""
     lines = ["| Measure | Value | px | Batch | Photos | What |", "|---|---:|---:|---:|---:|---|"]
     for row in costs.to_dict("records"):
-        photos = "" if pd.isna(row["photos"]) else f"{row['photos']:.0f}"
         value = f"{row['value']:.4g} {'' if row['unit'] == '1' else row['unit']}".strip()
-        cells = (row["measure"], value, row["size"], row["batch"], photos, row["about"])
+        counts = ("" if pd.isna(row[name]) else f"{row[name]:.0f}" for name in ("size", "batch", "photos"))
+        cells = (row["measure"], value, *counts, row["about"])
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 

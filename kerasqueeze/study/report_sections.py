@@ -78,7 +78,8 @@ def protocol(results: list[Result]) -> str:
     parts.append(
         "The learning rate rises linearly over `warmup_steps` and falls along half a cosine to 0 over all `epochs`. "
         "Training stops early when the validation loss has been above its lowest value for `patience` epochs in which "
-        "the training loss still fell. Random crops of at least `crop_area` of a photo, and mirroring where `flip`."
+        "the training loss still fell. Random crops of at least `crop_area` of a photo, and mirroring where `flip`. "
+        "Where `ema_momentum` is above 0, validated, kept and scored is the moving average of the weights."
     )
     return "\n\n".join(parts)
 

@@ -45,8 +45,8 @@ w ← w − lr · (√c₂ / c₁) · m / (√V + ε)
 ```
 
 The maximum is over the raw *v*, before the correction; the paper has no correction at all. While gradients keep their
-size *v* grows towards its mean and the maximum is nearly *v*: AMSGrad is then nearly Adam. After gradients have fallen
-does *V* stay behind at the old size, and the step is smaller than Adam's. Part of any difference between the two is
+size *v* grows towards its mean and the maximum is nearly *v*: AMSGrad is then nearly Adam. Once gradients have fallen
+*V* stays behind at the old size, and the step is smaller than Adam's. Part of any difference between the two is
 therefore a smaller effective learning rate."""
 
 _NUMBER = re.compile(r"[+−-]?[\d.,]*(e[+-]\d+)?( \[.*)?$")

@@ -34,8 +34,8 @@ def runs(experiments: Sequence[Experiment], seeds: Sequence[int]) -> list[Run]:
 
 
 def left(all_runs: Sequence[Run], out: Path) -> list[Run]:
-    """Return the runs that are not finished below `out`."""
-    return [run for run in all_runs if str(run.seed) not in _record(run.experiment.name, out).get("runs", {})]
+    """Return the runs that are not finished below `out`; of an experiment with other settings there, all."""
+    return [run for run in all_runs if str(run.seed) not in _runs(run.experiment, out)]
 
 
 def seconds(run: Run, finished: Sequence[tuple[Experiment, float]]) -> float | None:
@@ -70,9 +70,7 @@ def _work(experiment: Experiment) -> float:
 def finished(experiments: Sequence[Experiment], out: Path) -> list[tuple[Experiment, float]]:
     """Return the experiments' finished runs below `out` with the seconds that each took."""
     return [
-        (experiment, float(run["seconds"]))
-        for experiment in experiments
-        for run in _record(experiment.name, out).get("runs", {}).values()
+        (experiment, float(run["seconds"])) for experiment in experiments for run in _runs(experiment, out).values()
     ]
 
 
@@ -113,9 +111,14 @@ def carry_out(
     return len(missing)
 
 
-def _record(name: str, out: Path) -> dict[str, Any]:
-    path = history.json_path(out, name)
-    return history.read_json(path) if path.exists() else {}
+def _runs(experiment: Experiment, out: Path) -> dict[str, Any]:
+    """Return the finished runs with these very settings."""
+    path = history.json_path(out, experiment.name)
+    if not path.exists():
+        return {}
+    record = history.read_json(path)
+    settings = {**experiment.settings(), "weights": Path(experiment.weights).name}  # named as records name them
+    return record["runs"] if record["experiment"] == settings else {}
 
 
 def _clock(time: float | None) -> str:

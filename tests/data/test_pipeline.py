@@ -111,6 +111,8 @@ def test_shuffling_by_keras_is_refused():
     compile_anew(model)
     with pytest.raises(UserError, match="shuffle=False"):
         model.fit(Batches(numbered(200), 4, seed=1), verbose=0)
+    model = recording_model([])  # an error within the first step leaves a model of Keras without its weights
+    compile_anew(model)
     with pytest.raises(UserError, match="no steps_per_epoch"):
         model.fit(Batches(numbered(40), 4, seed=1), steps_per_epoch=3, epochs=2, shuffle=False, verbose=0)
 

@@ -1,4 +1,3 @@
-import jax
 import pytest
 
 from kerasqueeze.models import port_check
@@ -17,11 +16,3 @@ def seeded(version):
     model = port_check.BUILDERS[version](weights=None, input_shape=(None, None, 3), classifier_activation=None)
     assign(model, port_check.seeded_weights(version), head=True)
     return model
-
-
-@pytest.fixture(scope="module")
-def quick_compilation():
-    """Compile with few optimisations: whole networks of many sizes, each for one run."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)

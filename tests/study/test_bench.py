@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import stats
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.study import bench, bench_cost, bench_process, bench_tables
+from kerasqueeze.study import bench, bench_cost, bench_process, bench_study, bench_tables
 
 ROOT = Path(__file__).parents[2]
 FAKE = """
@@ -161,6 +161,27 @@ def test_costs_are_kept_one_by_one_and_fitted(tmp_path, monkeypatch):
     assert costs["value"].iloc[-1] == pytest.approx(stats.linregress(*np.transpose(points)).rvalue ** 2)
     assert pd.read_csv(bench_cost.csv_path(tmp_path))["measure"].tolist() == costs["measure"].tolist()
     assert "| import | 2 s | 224 | 32 |  | import kerasqueeze" in bench_tables.cost_markdown(costs)
+
+
+def test_the_whole_study_is_timed_in_both_forms_on_the_same_photos(tmp_path):
+    script, log, found = tmp_path / "run.py", tmp_path / "log", []
+    script.write_text(
+        "import pathlib, sys, time\n"
+        "folder = pathlib.Path(sys.argv[sys.argv.index('--data-dir') + 1])\n"
+        "time.sleep(0.5 if sys.argv[-1] == 'stock' else 0)\n"
+        f"with open({str(log)!r}, 'a') as file:\n"
+        "    print(sys.argv[-1], len(list(folder.glob('*/*/*.jpg'))), file=file)\n"
+    )
+    bench_study.run(script, found.append, {"train": 2, "val": 1, "test": 1})
+    assert log.read_text().split() == ["0", "48", "stock", "48", "fast", "48"]
+    stock, fast, ratio = (one["value"] for one in found)
+    assert stock > 0.5 and ratio == pytest.approx(stock / fast)
+    assert found[0].keys() == set(bench_cost.COLUMNS) and found[0]["photos"] == 24
+    table = bench_tables.cost_markdown(pd.DataFrame(found, columns=list(bench_cost.COLUMNS)))
+    assert "|  |  | 24 | scratch_adam, fine_tuning_adam, fine_tuning_amsgrad from prompt" in table
+    script.write_text("import sys; sys.exit('oh')")
+    with pytest.raises(bench_process.Failed, match=r"run\.py ended with code 1: oh"):
+        bench_study.run(script, found.append, {"train": 1, "val": 1, "test": 1})
 
 
 @pytest.mark.parametrize("text", ["", "a", "31", "64,64", "64,-1"])

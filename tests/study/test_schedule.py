@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "study.py"
 
 def finish(out, experiment, seed, seconds):
     path = history.json_path(out, experiment.name)
-    record = history.read_json(path) if path.exists() else {"experiment": {}, "data": {}, "runs": {}}
+    record = history.read_json(path) if path.exists() else {"experiment": experiment.settings(), "data": {}, "runs": {}}
     record["runs"][str(seed)] = {"seconds": seconds}
     history.write_json(path, record)
 
@@ -46,6 +46,14 @@ def test_what_is_finished_is_not_run_again(tmp_path):
     assert told[0].startswith("1 of 4 runs finished, 3 left")
     assert told[-1] == "4 of 4 runs finished, 0 left"
     assert schedule.carry_out(study, tmp_path, train, told.append) == 0
+
+
+def test_runs_of_other_settings_are_not_this_studys(tmp_path):
+    finish(tmp_path, A, 0, 60)
+    assert names(schedule.left(schedule.runs([A, A.override(epochs=5)], [0]), tmp_path)) == ["a seed 0"]
+    weights = A.override(weights="/elsewhere/w.pth")
+    finish(tmp_path / "named", A.override(weights="w.pth"), 0, 60)
+    assert schedule.left(schedule.runs([weights], [0]), tmp_path / "named") == []
 
 
 def test_a_stop_ends_the_study_where_it_is(tmp_path):

@@ -111,7 +111,13 @@ def test_build_turns_settings_into_the_optimizer(name, form, kind):
 def test_weight_decay_shrinks_all_but_biases_at_the_schedules_rate():
     """optax.adamw with a mask, along the warm-up."""
     settings = SimpleNamespace(
-        epochs=1, optimizer="adam", learning_rate=0.05, warmup_steps=5, weight_decay=0.3, clip_norm=1e9
+        epochs=1,
+        optimizer="adam",
+        learning_rate=0.05,
+        warmup_steps=5,
+        weight_decay=0.3,
+        clip_norm=1e9,
+        ema_momentum=0.0,
     )
     optimizer = optimizers.build(settings, steps_per_epoch=10)  # pyright: ignore[reportArgumentType]
     start = {"kernel": np.array([1.0, -2.0], "float32"), "bias": np.array([3.0], "float32")}

@@ -17,6 +17,7 @@ from kerasqueeze.training import resume, runner
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.resume import States
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 SCRIPT = Path(__file__).parents[2] / "scripts" / "run.py"
 TINY = Experiment(
     name="tiny",

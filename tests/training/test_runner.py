@@ -16,6 +16,7 @@ from kerasqueeze.errors import UserError
 from kerasqueeze.training import runner
 from kerasqueeze.training.experiment import Experiment
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 TINY = Experiment(
     name="tiny", about="", dataset="digits", image_size=32, limit=12, batch_size=24, epochs=2, learning_rate=1e-3
 )
