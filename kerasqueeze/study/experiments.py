@@ -12,7 +12,7 @@ _DOGS_SCRATCH: dict[str, Any] = {
     "weights": "none",
     "learning_rate": 4e-4,
     "warmup_steps": 1500,
-    "epochs": 50,
+    "epochs": 40,
     "batch_size": 16,
     "dropout": 0.0,
     "crop_area": 0.35,
