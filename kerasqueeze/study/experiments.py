@@ -12,7 +12,7 @@ _DOGS_SCRATCH: dict[str, Any] = {
     "weights": "none",
     "learning_rate": 4e-4,
     "warmup_steps": 1500,
-    "epochs": 40,
+    "epochs": 32,
     "batch_size": 16,
     "dropout": 0.0,
     "crop_area": 0.35,
@@ -72,7 +72,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             optimizer="adam",
             about="""Stanford Dogs from ImageNet's weights, head included, all layers free, with Adam.
             python scripts/run.py --exp fine_tuning_adam --data-dir DIR
-            Seeds 0 and 1: test accuracy 0.722 and 0.726; the untouched network has 0.705.""",
+            Seeds 0 to 2: test accuracy 0.725, 0.729, 0.728; the untouched network has 0.705.""",
             **_DOGS_FINE_TUNING,
         ),
         Experiment(
@@ -80,7 +80,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             optimizer="amsgrad",
             about="""The same with AMSGrad.
             python scripts/run.py --exp fine_tuning_amsgrad --data-dir DIR
-            Seeds 0 and 1: test accuracy 0.721 and 0.727.""",
+            Seeds 0 to 2: test accuracy 0.727, 0.729, 0.727.""",
             **_DOGS_FINE_TUNING,
         ),
         Experiment(
