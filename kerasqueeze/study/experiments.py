@@ -49,7 +49,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             optimizer="adam",
             about="""Stanford Dogs from random weights with Adam: how far do 10,800 photos alone go?
             python scripts/run.py --exp scratch_adam --data-dir DIR
-            Seed 0: test accuracy 0.059 (0.054 to 0.064 for the choice of photos), still rising.""",
+            Seed 0: test accuracy 0.141 (0.134 to 0.149 for the choice of photos).""",
             **_DOGS_SCRATCH,
         ),
         Experiment(

@@ -51,7 +51,8 @@ def draw(results: list[Result], path: Path) -> None:
     """Draw the validation metrics and the learning rate of one or two experiments, side by side, as a PNG.
 
     A thick line is the mean over the seeds that reached the epoch, a thin one a seed; a ring marks the epoch whose
-    weights were kept. What was not trained is a level line where its validation scores are recorded.
+    weights were kept. What was not trained is a level line where its validation scores are recorded. Scores are drawn
+    from 0 up, with what guessing gives, unless that would press all of them into the upper half.
 
     Raises:
         UserError: If more than two experiments are given.
@@ -67,7 +68,7 @@ def draw(results: list[Result], path: Path) -> None:
         panel.grid(alpha=0.3)
         if column == "learning_rate":
             panel.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
-        elif column != "loss_val":
+        elif column != "loss_val" and panel.get_ylim()[0] < panel.get_ylim()[1] / 2:
             panel.set_ylim(bottom=0)
     _chance_lines(axes, results)
     handles, labels = axes[0].get_legend_handles_labels()
@@ -135,7 +136,7 @@ def _draw_level(panel: Any, result: Result, column: str, style: dict[str, Any]) 
 def _chance_lines(axes: Any, results: list[Result]) -> None:
     """Mark what guessing gives, so that a run that never started shows as one."""
     classes = {result.record["data"]["classes"] for result in results}
-    if len(classes) == 1:
+    if len(classes) == 1 and axes[1].get_ylim()[0] == 0:
         (count,) = classes
         axes[1].axhline(1 / count, color="0.4", linewidth=0.9, linestyle=":", label="_chance")
         axes[1].annotate(

@@ -7,7 +7,7 @@ from pathlib import Path
 from kerasqueeze import history
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import whole_file, write_text
-from kerasqueeze.study import confusion, evidence, experiments, html, plots, questions, report_text
+from kerasqueeze.study import confusion, evidence, experiments, html, layer_plots, plots, questions, report_text
 from kerasqueeze.study import report_sections as sections
 from kerasqueeze.study import report_verdicts as verdicts
 from kerasqueeze.study.questions import Question
@@ -125,6 +125,8 @@ def _draw(material: Material) -> None:
     for result in material.results:
         if result.trained:
             plots.draw([result], plots.single_path(out, result.name))
+        if history.layers_path(out, result.name).exists():
+            layer_plots.draw(out, result.name)
         matrix = confusion.of_result(result)
         if matrix is not None:
             seeds = len(result.runs)

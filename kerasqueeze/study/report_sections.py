@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.study import confusion
+from kerasqueeze.study import confusion, layer_plots
 from kerasqueeze.study.plots import combined_path, intervals_path, single_path
 from kerasqueeze.study.questions import Question
 from kerasqueeze.study.report_text import label, seen, table
@@ -164,9 +164,7 @@ def layers(results: list[Result], out: Path) -> str:
             last = frame[frame["block"].eq("all") & frame["seed"].isin(list(result.runs))]
             last = last.loc[last.groupby("seed")["epoch"].idxmax(), columns].mean()
             rows.append([label(result), *(float(last[column]) for column in columns)])
-            picture = Path("PNG") / f"{result.name}_layers.png"
-            if (out / picture).is_file():
-                pictures += [_picture(f"Layers of {result.name}", picture), seen([result])]
+            pictures += [_picture(f"Layers of {result.name}", layer_plots.path(Path(), result.name)), seen([result])]
     if not rows:
         return ""
     said = (

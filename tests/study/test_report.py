@@ -53,7 +53,7 @@ def test_every_section_is_there(written):
         "Where the figures come from",
     ]
     assert page.count("<h2>") == len(titles)
-    assert page.count("data:image/png;base64,") == len(re.findall(r"!\[", text)) == 7
+    assert page.count("data:image/png;base64,") == len(re.findall(r"!\[", text)) == 8
 
 
 def test_beside_every_pretrained_figure_stands_that_its_photos_were_seen(written):
