@@ -1,6 +1,6 @@
 """Measure speed against stock Keras, torch and onnxruntime, in turns within one run, and what `fit` costs.
 
-    python scripts/bench.py                                # about ten minutes on two cores; leave the machine alone
+    python scripts/bench.py                                # about half an hour on two cores; leave the machine alone
     python scripts/bench.py --quick                        # 224 px, batch 32: about three
     python scripts/bench.py --peer-python ~/torch/bin/python
 
@@ -26,7 +26,8 @@ def parser() -> cli.Parser:
     parser.add_argument("--batches", metavar="8,32,64", help="images a step (default: 8,32,64)")
     parser.add_argument("--quick", action="store_true", help="224 px, batch 32, few rounds")
     parser.add_argument("--peer-python", default=sys.executable, metavar="PATH", help="has torch, onnxruntime, onnx")
-    parser.add_argument("--no-cost", action="store_true", help="leave out what fit, data and start-up cost")
+    parser.add_argument("--no-speed", action="store_true", help="leave out images/s and the picture")
+    parser.add_argument("--no-cost", action="store_true", help="leave out what fit, data, start-up and a study cost")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
     return parser
 
@@ -51,8 +52,10 @@ def main() -> None:
             bench_tables.draw(outcome.table(), arguments.out)
 
     with bench.terminated_as_interrupted():
-        outcome = bench.run(starts, sizes, batches, rounds, huge_pages=huge_pages, finished=keep)
-        print(bench_tables.markdown(outcome))
+        outcome = bench.Outcome()
+        if not arguments.no_speed:
+            outcome = bench.run(starts, sizes, batches, rounds, huge_pages=huge_pages, finished=keep)
+            print(bench_tables.markdown(outcome))
         if not arguments.no_cost:
             script = Path(__file__).with_name("run.py")
             costs = bench_cost.run(arguments.out, quick=quick, failed=outcome.failed, script=script)
