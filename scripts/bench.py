@@ -36,8 +36,11 @@ def main() -> None:
     """Parse, measure, write, print."""
     arguments = parser().parse_args()
     from kerasqueeze import hugepages
+    from kerasqueeze.errors import UserError
     from kerasqueeze.study import bench, bench_cost, bench_tables
 
+    if arguments.no_speed and arguments.no_cost:
+        raise UserError("--no-speed and --no-cost together leave nothing to measure; give one of them at most")
     quick = arguments.quick
     starts = bench.commands(arguments.against.split(","), arguments.peer_python)
     sizes = bench.numbers(arguments.sizes or ("224" if quick else "224,128"), 32, 1024, "--sizes")

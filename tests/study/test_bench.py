@@ -190,6 +190,13 @@ def test_bad_numbers(text):
         bench.numbers(text, 32, 1024, "--sizes")
 
 
+def test_nothing_to_measure_gets_one_line_and_exit_code_2(tmp_path):
+    command = [sys.executable, ROOT / "scripts" / "bench.py", "--no-speed", "--no-cost", "--out", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "leave nothing to measure" in done.stderr
+
+
 def test_unknown_contestant_gets_one_line_and_exit_code_2(tmp_path):
     command = [sys.executable, ROOT / "scripts" / "bench.py", "--against", "torch,caffe", "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
