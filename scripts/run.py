@@ -42,9 +42,8 @@ def main() -> None:
     names = arguments.exp.split(",") if arguments.exp else experiments.DEFAULT
     chosen = [experiments.get(name).override(**changes) for name in names]
 
-    from kerasqueeze import history
     from kerasqueeze.models.switch import set_lowering
-    from kerasqueeze.study import layer_plots, plots, results, summary
+    from kerasqueeze.study import pictures, summary
     from kerasqueeze.training import runner
 
     set_lowering(arguments.lowering)
@@ -58,9 +57,7 @@ def main() -> None:
             on_broken="skip" if arguments.skip_broken else "fatal",
             feed=arguments.feed,
         )
-        plots.draw([results.read(arguments.out, experiment.name)], plots.single_path(arguments.out, experiment.name))
-        if history.layers_path(arguments.out, experiment.name).exists():  # nothing was trained, or by an older version
-            layer_plots.draw(arguments.out, experiment.name)
+        pictures.of_experiment(arguments.out, experiment.name)
     print(summary.markdown(summary.write_summary(arguments.out)))
 
 

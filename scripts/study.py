@@ -38,18 +38,15 @@ def main() -> None:
         print(schedule.outlook(study, arguments.out))
         return
 
-    from kerasqueeze import history
     from kerasqueeze.models.switch import set_lowering
-    from kerasqueeze.study import layer_plots, plots, results, summary
+    from kerasqueeze.study import pictures, summary
     from kerasqueeze.training import runner
 
     set_lowering(arguments.lowering)
 
     def train(experiment, seed):
         runner.run(experiment, [seed], data_dir=arguments.data_dir, out=arguments.out, feed=arguments.feed)
-        plots.draw([results.read(arguments.out, experiment.name)], plots.single_path(arguments.out, experiment.name))
-        if history.layers_path(arguments.out, experiment.name).exists():
-            layer_plots.draw(arguments.out, experiment.name)
+        pictures.of_experiment(arguments.out, experiment.name)
 
     schedule.carry_out(study, arguments.out, train, lambda line: print(line, file=sys.stderr))
     print(summary.markdown(summary.write_summary(arguments.out)))
