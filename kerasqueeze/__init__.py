@@ -5,10 +5,11 @@ import sys
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-if getattr(sys.modules.get("__main__"), "__huge_pages__", False):  # a script that asks for them, before the imports
-    from kerasqueeze import hugepages
+if getattr(sys.modules.get("__main__"), "__command__", False):  # a script that says so, ahead of its imports
+    from kerasqueeze import hugepages, lean
 
     hugepages.reason = hugepages.ensure()
+    lean.import_keras()
 
 if "keras" in sys.modules and sys.modules["keras"].backend.backend() != "jax":
     raise ImportError(

@@ -2,7 +2,7 @@
 
 XLA asks for its temporary memory anew at every step, and each fresh page of 4 KiB costs a page fault; with pages of
 2 MiB there are 512 times fewer. glibc asks for them if GLIBC_TUNABLES says so when the process starts, so it has to
-start again. A script asks for it with `__huge_pages__ = True` ahead of its imports: this package looks for that before
+start again. A script asks for it with `__command__ = True` ahead of its imports: this package looks for that before
 it imports Keras, so that nothing is loaded twice.
 """
 

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-__huge_pages__ = True  # see kerasqueeze/hugepages.py
+__command__ = True  # see kerasqueeze/__init__.py
 
 from kerasqueeze import cli
 

@@ -10,7 +10,7 @@ not overwritten (use --out or --fresh).
 
 from pathlib import Path
 
-__huge_pages__ = True  # see kerasqueeze/hugepages.py
+__command__ = True  # see kerasqueeze/__init__.py
 
 from kerasqueeze import cli
 
@@ -43,7 +43,6 @@ def main() -> None:
     chosen = [experiments.get(name).override(**changes) for name in names]
 
     from kerasqueeze.models.switch import set_lowering
-    from kerasqueeze.study import pictures, summary
     from kerasqueeze.training import runner
 
     set_lowering(arguments.lowering)
@@ -57,7 +56,12 @@ def main() -> None:
             on_broken="skip" if arguments.skip_broken else "fatal",
             feed=arguments.feed,
         )
+        from kerasqueeze.study import pictures  # after training has begun: it imports matplotlib
+
         pictures.of_experiment(arguments.out, experiment.name)
+
+    from kerasqueeze.study import summary
+
     print(summary.markdown(summary.write_summary(arguments.out)))
 
 

@@ -10,7 +10,7 @@ it will take. --weights is for the experiments that begin with pretrained weight
 import sys
 from pathlib import Path
 
-__huge_pages__ = True  # see kerasqueeze/hugepages.py
+__command__ = True  # see kerasqueeze/__init__.py
 
 from kerasqueeze import cli
 
@@ -39,16 +39,20 @@ def main() -> None:
         return
 
     from kerasqueeze.models.switch import set_lowering
-    from kerasqueeze.study import pictures, summary
     from kerasqueeze.training import runner
 
     set_lowering(arguments.lowering)
 
     def train(experiment, seed):
         runner.run(experiment, [seed], data_dir=arguments.data_dir, out=arguments.out, feed=arguments.feed)
+        from kerasqueeze.study import pictures  # after training: it imports matplotlib
+
         pictures.of_experiment(arguments.out, experiment.name)
 
     schedule.carry_out(study, arguments.out, train, lambda line: print(line, file=sys.stderr))
+
+    from kerasqueeze.study import summary
+
     print(summary.markdown(summary.write_summary(arguments.out)))
 
 

@@ -2,8 +2,6 @@
 
 import statistics
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kerasqueeze.study import bench, bench_study
+from kerasqueeze.study import bench, bench_start, bench_study
 from kerasqueeze.study.bench_process import Failed, Missing, Worker
 
 SIZE, BATCH = 224, 32
@@ -47,7 +45,7 @@ def run(
         out: Folder that `CSV/` lies in.
         quick: Fewer photos and rounds.
         failed: Takes a line for each part that breaks down; the others go on.
-        script: `scripts/run.py`, to time the whole study by; None, or `quick`, leaves that out.
+        script: `scripts/run.py`, to time its start and, unless `quick`, the whole study by; None leaves both out.
         worker: The command that measures, without its arguments.
         size: Side of the images, in pixels.
         batch: Images a step.
@@ -64,10 +62,13 @@ def run(
         bench.write(pd.DataFrame(rows, columns=list(COLUMNS)), csv_path(out))
 
     arguments = [str(size), str(batch)]
+    repeats = 1 if quick else 3
     parts: dict[str, Callable[[], None]] = {
-        "start-up": lambda: _start_up([*worker, "start", *arguments], 1 if quick else 3, size, batch, keep),
+        "import": lambda: _import(repeats, keep),
         "cost of fit": lambda: _findings([*worker, "quick" if quick else "costs", *arguments], keep),
     }
+    if script is not None:
+        parts["start-up"] = lambda: bench_start.run(script, keep, size, batch, repeats)
     if script is not None and not quick:
         parts["whole study"] = lambda: bench_study.run(script, keep)
     for name, measure in parts.items():
@@ -109,24 +110,10 @@ def _findings(command: Sequence[str], keep: Callable[[dict[str, Any]], None]) ->
             keep(message["finding"])
 
 
-def _start_up(
-    command: Sequence[str], repeats: int, size: int, batch: int, keep: Callable[[dict[str, Any]], None]
-) -> None:
-    def say(measure: str, value: float, about: str) -> None:
-        where = {"size": size, "batch": batch, "photos": None}
-        keep({"measure": measure, "value": value, "unit": "s", **where, "about": about})
-
+def _import(repeats: int, keep: Callable[[dict[str, Any]], None]) -> None:
     seconds = []
     for _ in range(repeats):
         with Worker([sys.executable, "-c", IMPORT]) as worker:
             seconds.append(worker.read()["seconds"])
-    say("import", statistics.median(seconds), "import kerasqueeze in a new process")
-    with tempfile.TemporaryDirectory() as cache:
-        for measure, about in (
-            ("first_run", "process start to the end of the first step of fit, nothing compiled before"),
-            ("second_run", "the same once more, with what the first run compiled on disk"),
-        ):
-            began = time.perf_counter()
-            with Worker(command, {"JAX_COMPILATION_CACHE_DIR": None, "KERASQUEEZE_CACHE": cache}) as worker:
-                worker.read()
-            say(measure, time.perf_counter() - began, about)
+    where = {"size": None, "batch": None, "photos": None, "about": "import kerasqueeze in a new process"}
+    keep({"measure": "import", "value": statistics.median(seconds), "unit": "s", **where})

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +67,23 @@ def _finding(measure: str, value: float, unit: str, photos: Mapping[str, int], a
     return {"measure": measure, "value": value, "unit": unit, **where, "about": about}
 
 
-def _run(script: Path, folder: Path, out: str, *options: str) -> None:
-    environment = {**os.environ, "KERASQUEEZE_CACHE": str(folder / "cache")}
-    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+def environment(folder: Path) -> dict[str, str]:
+    """Return this process' environment, with decoded photos and compiled programs kept in `folder/cache`."""
+    changed = {**os.environ, "KERASQUEEZE_CACHE": str(folder / "cache")}
+    changed.pop("JAX_COMPILATION_CACHE_DIR", None)
+    return changed
+
+
+def command(script: Path, experiments: Sequence[str], folder: Path, out: str, *options: str) -> list[str]:
+    """Return the command that runs experiments on the photos in `folder/photos`; results go to `folder/out`."""
     data = ("--dataset", "folder", "--data-dir", str(folder / "photos"), "--weights", "none", "--head", "fresh")
-    command = [sys.executable, str(script), "--exp", ",".join(EXPERIMENTS), *data, "--out", str(folder / out), *options]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    names = ",".join(experiments)
+    return [sys.executable, str(script), "--exp", names, *data, "--out", str(folder / out), *options]
+
+
+def _run(script: Path, folder: Path, out: str, *options: str) -> None:
+    whole = command(script, EXPERIMENTS, folder, out, *options)
+    ended = subprocess.run(whole, env=environment(folder), capture_output=True, text=True)
     if ended.returncode:
         lines = ended.stderr.strip().splitlines()
         raise Failed(f"{script.name} ended with code {ended.returncode}: {lines[-1] if lines else 'no message'}")

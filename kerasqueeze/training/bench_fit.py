@@ -1,7 +1,6 @@
 """What `fit` costs beside its step, in a process of its own: says a line of JSON for each measurement.
 
     python -m kerasqueeze.training.bench_fit costs|quick SIZE BATCH
-    python -m kerasqueeze.training.bench_fit start SIZE BATCH     # one step, compiled code kept on disk
 
 Photos are noise, read through a memory map as those of the study are. See `bench_serve.channel` for the output.
 """
@@ -193,20 +192,11 @@ def costs(folder: Path, size: int, batch: int, quick: bool, tell: Callable[[dict
         say("epoch_by_pixels", seconds, "s", about="an epoch of fit, metrics but no callbacks", side=side)
 
 
-def start(folder: Path, size: int, batch: int) -> None:
-    """Take the first step as `run.py` does."""
-    runner.keep_compiled()
-    Fit(folder, size, batch, batch).epoch(batch, complete=False)
-
-
 def main(mode: str, size: int, batch: int) -> None:
     """Run one mode."""
     tell = bench_serve.channel()
     with tempfile.TemporaryDirectory() as name:
-        if mode == "start":
-            start(Path(name), size, batch)
-        else:
-            costs(Path(name), size, batch, mode == "quick", tell)
+        costs(Path(name), size, batch, mode == "quick", tell)
         tell({"done": True})
 
 

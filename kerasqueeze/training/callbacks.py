@@ -219,7 +219,8 @@ class HistoryWriter(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """Show a line an epoch and, on a terminal, where in the epoch the run is and how long the rest may take.
+    """Show a line for the first step, one for each epoch and, on a terminal, where in the epoch the run is and how long
+    the rest may take.
 
     Args:
         label: What is trained, at the head of each line.
@@ -233,18 +234,23 @@ class Progress(keras.callbacks.Callback):
         self.label = label
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
+        self._made = time.perf_counter()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Start the clock of the run."""
-        self._began, self._epochs_done, self._shown = time.perf_counter(), 0, 0.0
+        self._began, self._epochs_done, self._shown, self._first = time.perf_counter(), 0, 0.0, True
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Start the clock of the epoch."""
         self._epoch, self._epoch_began = epoch, time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Update the live line, at most four times a second."""
+        """Tell of the first step, which Keras has waited for; update the live line, at most four times a second."""
         now = time.perf_counter()
+        if self._first:
+            self._first = False
+            self.stream.write(f"{self.label}  first step after {now - self._made:.1f} s\n")
+            self.stream.flush()
         if self.live and now - self._shown > 0.25:
             self._shown = now
             steps = self.params["steps"]

@@ -260,4 +260,4 @@ def keep_compiled() -> None:
     """Let JAX keep what it compiles on disk, so that the next run of the same shapes begins at once."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a user's own choice stands
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small programs are many

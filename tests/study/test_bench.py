@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import stats
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.study import bench, bench_cost, bench_process, bench_study, bench_tables
+from kerasqueeze.study import bench, bench_cost, bench_process, bench_start, bench_study, bench_tables
 
 ROOT = Path(__file__).parents[2]
 FAKE = """
@@ -152,15 +152,15 @@ def test_costs_are_kept_one_by_one_and_fitted(tmp_path, monkeypatch):
     finding = '{{"measure": "epoch_by_photos", "value": {}, "unit": "s", "size": 64, "batch": 8, "photos": {}}}'
     points = [(8, 1.0), (16, 2.5), (32, 4.0)]
     lines = [f"print('{{\"finding\": ' + '{finding.format(y, x)}' + '}}')" for x, y in points]
-    code = "import sys\nif sys.argv[1] == 'start': print('{}')\nelse:\n " + "; ".join(lines) + "; sys.exit('oh')"
+    code = "import sys; " + "; ".join(lines) + "; sys.exit('oh')"
     failed: dict[str, str] = {}
     worker = [sys.executable, "-S", "-c", code]
     costs = bench_cost.run(tmp_path, quick=True, failed=failed, worker=worker, say=lambda line: None)
     assert failed == {"cost of fit": "ended with code 1: oh"}
-    assert costs["measure"].tolist() == ["import", "first_run", "second_run", *["epoch_by_photos"] * 3, "r2_photos"]
+    assert costs["measure"].tolist() == ["import", *["epoch_by_photos"] * 3, "r2_photos"]
     assert costs["value"].iloc[-1] == pytest.approx(stats.linregress(*np.transpose(points)).rvalue ** 2)
     assert pd.read_csv(bench_cost.csv_path(tmp_path))["measure"].tolist() == costs["measure"].tolist()
-    assert "| import | 2 s | 224 | 32 |  | import kerasqueeze" in bench_tables.cost_markdown(costs)
+    assert "| import | 2 s |  |  |  | import kerasqueeze" in bench_tables.cost_markdown(costs)
 
 
 def test_the_whole_study_is_timed_in_both_forms_on_the_same_photos(tmp_path):
@@ -182,6 +182,32 @@ def test_the_whole_study_is_timed_in_both_forms_on_the_same_photos(tmp_path):
     script.write_text("import sys; sys.exit('oh')")
     with pytest.raises(bench_process.Failed, match=r"run\.py ended with code 1: oh"):
         bench_study.run(script, found.append, {"train": 1, "val": 1, "test": 1})
+
+
+def test_the_first_step_is_timed_from_the_start_of_the_process_to_the_line_that_tells_of_it(tmp_path):
+    script, log, found = tmp_path / "run.py", tmp_path / "log", []
+    script.write_text(
+        "import os, pathlib, sys, time\n"
+        "value = lambda name: sys.argv[sys.argv.index(name) + 1]\n"
+        "seen = pathlib.Path(os.environ['KERASQUEEZE_CACHE'], 'seen')\n"
+        "time.sleep(0.1 if seen.exists() else 0.6)\n"
+        "seen.parent.mkdir(exist_ok=True)\n"
+        "seen.touch()\n"
+        f"with open({str(log)!r}, 'a') as file:\n"
+        "    photos = list(pathlib.Path(value('--data-dir')).glob('train/*/*.jpg'))\n"
+        "    print(len(photos), value('--image-size'), value('--batch-size'), value('--out'), file=file)\n"
+        "print('decoding\\nx seed 0  first step after 0.0 s', file=sys.stderr, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    bench_start.run(script, found.append, size=64, batch=20, repeats=2)
+    lines = [line.split() for line in log.read_text().splitlines()]
+    assert [line[:3] for line in lines] == [["36", "64", "20"]] * 3 and len({line[3] for line in lines}) == 3
+    assert [one["measure"] for one in found] == ["first_run", "second_run"]
+    assert found[0].keys() == set(bench_cost.COLUMNS)
+    assert 10 > found[0]["value"] > 0.6 > found[1]["value"] > 0.1
+    script.write_text("import sys; sys.exit('oh')")
+    with pytest.raises(bench_process.Failed, match=r"run\.py took no step: oh"):
+        bench_start.run(script, found.append, 64, 20, 1)
 
 
 @pytest.mark.parametrize("text", ["", "a", "31", "64,64", "64,-1"])

@@ -169,16 +169,18 @@ def test_history_of_another_make_is_refused(tmp_path):
     assert path.read_text() == "epoch,loss\n1,2\n"
 
 
-def test_progress_writes_a_line_an_epoch():
+def test_progress_writes_a_line_for_the_first_step_and_for_each_epoch():
     stream = io.StringIO()
     progress = Progress("x seed 0", stream)
     progress.set_params({"epochs": 2, "steps": 3})
     progress.on_train_begin()
     progress.on_epoch_begin(0)
     progress.on_train_batch_end(0)
+    progress.on_train_batch_end(1)
     progress.on_epoch_end(0, {"loss": 1.5, "val_loss": 1.25, "val_accuracy": 0.5})
-    assert stream.getvalue().startswith("x seed 0  epoch 1/2  loss 1.5000  validation: loss 1.2500  accuracy 0.5000")
-    assert stream.getvalue().count("\n") == 1
+    first, epoch = stream.getvalue().splitlines()
+    assert first.startswith("x seed 0  first step after 0.0 s")
+    assert epoch.startswith("x seed 0  epoch 1/2  loss 1.5000  validation: loss 1.2500  accuracy 0.5000")
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.4, "1:01"), (3725, "1:02:05")])
