@@ -90,7 +90,21 @@ def _with_head_of(head: Sequence[int], name: str, classes: int, weights) -> Weig
             f"a head cut down from ImageNet's needs weights and one ImageNet class for each of {classes} classes. "
             f"Received: weights={weights!r}, {len(head)} classes"
         )
-    return read_weights(weights, name.removeprefix("squeezenet").replace("_", ".")).sliced(head)
+    return read_weights(weights, _version(name)).sliced(head)
+
+
+def check_weights(name: str, weights: str | PathLike[str] | None) -> None:
+    """Refuse early what `build` would refuse, for a SqueezeNet: weights that cannot be had or read.
+
+    Raises:
+        UserError: In the words of `build`.
+    """
+    if name in SQUEEZENETS and weights is not None:
+        read_weights(weights, _version(name))
+
+
+def _version(name: str) -> str:
+    return name.removeprefix("squeezenet").replace("_", ".")
 
 
 def stages(model: keras.Model) -> tuple[tuple[str, ...], ...]:

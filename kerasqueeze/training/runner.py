@@ -76,6 +76,7 @@ def run(
     if experiment.model not in backbones.NAMES:
         raise unknown("model", experiment.model, backbones.NAMES)
     weights = identity.weights_file(experiment.weights)
+    backbones.check_weights(experiment.model, _initial(experiment))  # before the photos, which can take long
     keep_compiled()
     if hugepages.reason is not None and jax.default_backend() == "cpu":
         print(f"{hugepages.reason}: training is a little slower", file=sys.stderr)
@@ -126,7 +127,7 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
         experiment.model,
         classes=len(data.class_names),
         image_size=experiment.image_size,
-        weights=None if experiment.weights == "none" else experiment.weights,
+        weights=_initial(experiment),
         dropout=experiment.dropout,
         head=imagenet_numbers(data.class_names) if experiment.head == "imagenet_slice" else None,
     )
@@ -140,6 +141,10 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
         jit_compile=True,
     )
     return model, network
+
+
+def _initial(experiment: Experiment) -> str | None:
+    return None if experiment.weights == "none" else experiment.weights
 
 
 def _run_seed(

@@ -106,7 +106,8 @@ def test_a_missing_weights_file_is_named(tmp_path):
         runner.run(TINY.override(weights="nowhere.pth"), [0], out=tmp_path)
 
 
-def test_weights_that_cannot_be_had_leave_nothing_behind(tmp_path):
+def test_weights_that_cannot_be_had_are_refused_before_the_photos_are_prepared(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "load", lambda *_, **__: pytest.fail("the photos were loaded"))
     (tmp_path / "w.pth").write_bytes(b"not weights")
     with pytest.raises(UserError):
         runner.run(TINY.override(weights=str(tmp_path / "w.pth")), [0], out=tmp_path / "out")
