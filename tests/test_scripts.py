@@ -131,7 +131,7 @@ def test_sweep_tries_a_rate_once_and_scores_no_test_photos(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--exp", "scratch_adam,fine_tuning_adam"], "scratch_adam has epochs=32 and fine_tuning_adam epochs=2"),
+        (["--exp", "scratch_adam,fine_tuning_adam"], "scratch_adam has epochs=90 and fine_tuning_adam epochs=2"),
         ([], "the following arguments are required: --exp"),
     ],
 )
