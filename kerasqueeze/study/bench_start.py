@@ -12,6 +12,7 @@ from kerasqueeze.study import bench_study
 from kerasqueeze.study.bench_process import Failed
 
 EXPERIMENT = "fine_tuning_adam"
+STEPS = 20
 SAID = "first step after"
 """What `training.callbacks.Progress` says when the first step has ended."""
 
@@ -30,7 +31,8 @@ def run(script: Path, keep: Callable[[dict[str, Any]], None], size: int, batch: 
         Failed: A process broke down.
     """
     about = f"run.py --exp {EXPERIMENT}, from process start to the end of its first step"
-    photos = {"train": -(-batch // bench_study.CLASSES) + 1, "val": 1, "test": 1}
+    # As in a real epoch many steps follow, so that validation does not begin to compile beside the first.
+    photos = {"train": -(-STEPS * batch // bench_study.CLASSES), "val": 1, "test": 1}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bench_study.draw(folder / "photos", photos)
