@@ -9,7 +9,7 @@ if getattr(sys.modules.get("__main__"), "__command__", False):  # a script that 
     from kerasqueeze import hugepages, lean
 
     hugepages.reason = hugepages.ensure()
-    lean.import_keras()
+    lean.start()
 
 if "keras" in sys.modules and sys.modules["keras"].backend.backend() != "jax":
     raise ImportError(

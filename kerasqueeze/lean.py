@@ -1,16 +1,23 @@
-"""Keras imported without scikit-learn and matplotlib, for commands: half of its import's time.
+"""A quick start for commands: what takes time while Keras is imported and JAX traces, and is of no use to them.
 
-Keras imports both where they are installed, for `keras.wrappers` and its image galleries, which no command uses. While
-Keras is imported here they count as not installed; afterwards whoever needs them imports them as ever.
+- Keras imports scikit-learn and matplotlib where they are installed, for `keras.wrappers` and its image galleries: half
+  of its import's time. Here they count as not installed while it is imported; afterwards whoever needs them imports
+  them as ever.
+- Python looks for cyclic garbage after every 700 new objects, and JAX has it look through its caches as well. Modules
+  and traces are millions of objects and none of them garbage.
 """
 
+import gc
 import sys
 
 UNUSED = ("matplotlib", "sklearn")
+NEW_OBJECTS = 100_000
+"""New objects after which garbage is looked for; at most some ten megabytes."""
 
 
-def import_keras() -> None:
-    """Import Keras, with `UNUSED` out of its sight."""
+def start() -> None:
+    """Have garbage looked for rarely, and import Keras with `UNUSED` out of its sight."""
+    gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
     hidden = [name for name in UNUSED if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: importing it raises ImportError
     try:

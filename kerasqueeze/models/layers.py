@@ -1,9 +1,13 @@
-"""Layers that SqueezeNet needs and Keras lacks."""
+"""Layers that SqueezeNet needs and Keras lacks, and its initialiser."""
+
+import math
 
 import jax
 import jax.numpy as jnp
 import keras
+import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 from kerasqueeze.errors import UserError
 from kerasqueeze.models.switch import is_fast
@@ -53,6 +57,26 @@ class CeilMaxPooling2D(keras.layers.Layer):
                 f"the image is too small: {height} x {width} is left of it at layer {self.name!r}, which pools windows "
                 f"of {WINDOW} x {WINDOW}; SqueezeNet takes images from 32 x 32 pixels up"
             )
+
+
+@keras.saving.register_keras_serializable("kerasqueeze")
+class HeUniform(keras.initializers.HeUniform):
+    """`keras.initializers.HeUniform`, number for number, that JAX need not compile for each shape anew.
+
+    As many numbers as the largest kernel has are drawn for every kernel, and the first of them are its own: JAX' random
+    numbers depend on their place alone. SqueezeNet has some twenty shapes, and each would cost about 40 ms.
+    """
+
+    DRAWN = 3 * 3 * 64 * 256
+
+    def __call__(self, shape, dtype=None):
+        """Return a kernel of the given shape, the last axis its outputs."""
+        count = math.prod(shape)
+        limit = math.sqrt(6 / max(1, count // shape[-1]))
+        drawn = keras.random.uniform((max(count, self.DRAWN),), -limit, limit, dtype=dtype, seed=self.seed)
+        if isinstance(drawn, Tracer):
+            return drawn[:count].reshape(shape)
+        return keras.ops.convert_to_tensor(np.asarray(drawn)[:count].reshape(shape))
 
 
 @keras.saving.register_keras_serializable("kerasqueeze")

@@ -14,7 +14,7 @@ from keras import layers
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.models.fast import LoweredModel
 from kerasqueeze.models.imagenet_classes import imagenet_classes
-from kerasqueeze.models.layers import CeilMaxPooling2D, full_precision, require_channels_last
+from kerasqueeze.models.layers import CeilMaxPooling2D, HeUniform, full_precision, require_channels_last
 from kerasqueeze.models.weights import Weights, assign, read_weights
 
 MIN_SIZE, DEFAULT_SIZE = 32, 224
@@ -65,7 +65,7 @@ def fire_module(x, squeeze: int, expand1x1: int, expand3x3: int, name: str):
 
 
 def _conv(filters: int, kernel_size: int, **kwargs):
-    return layers.Conv2D(filters, kernel_size, activation="relu", kernel_initializer="he_uniform", **kwargs)
+    return layers.Conv2D(filters, kernel_size, activation="relu", kernel_initializer=HeUniform(), **kwargs)
 
 
 def _features(x, variant: Variant):

@@ -30,6 +30,8 @@ from kerasqueeze.training.resume import Resume, States
 from kerasqueeze.training.treatment import LayersWriter
 
 CLASSES, STORED = 120, 320
+TURN = 5
+"""Steps of `fit`, and steps alone, in turns."""
 Say = Callable[..., None]
 
 
@@ -115,10 +117,10 @@ def bare_step(folder: Path, size: int, batch: int) -> Callable[[], object]:
 
 
 def overhead(folder: Path, fit: Fit, batch: int, photos: int, rounds: int, say: Say) -> None:
-    """Measure `fit` against its step, and what the data cost."""
+    """Measure `fit` against its step, in many short turns since machines change their speed, and what the data cost."""
     step = bare_step(folder, fit.size, batch)
     step()
-    count = photos // batch
+    count = TURN
     bare, fitted, ends = [], [], []
     for _ in range(rounds):
         step()
@@ -126,14 +128,16 @@ def overhead(folder: Path, fit: Fit, batch: int, photos: int, rounds: int, say: 
         for _ in range(count):
             step()
         bare.append((time.perf_counter() - began) / count)
-        clock = fit.epoch(photos)
+        clock = fit.epoch(count * batch)
         fitted.append((clock.training or 0.0) / count)
         ends.append(clock.end)
     per_step = statistics.median(fitted)
-    more = statistics.median(100 * (whole / alone - 1) for whole, alone in zip(fitted, bare, strict=True))
+    turns = [100 * (whole / alone - 1) for whole, alone in zip(fitted, bare, strict=True)]
+    low, more, high = statistics.quantiles(turns, n=4)
+    quartiles = f"the middle half lies from {low:.1f} to {high:.1f}"
     say("bare_step", statistics.median(bare), "s", about="the jitted step alone, its batch held ready, no metrics")
     say("fit_step", per_step, "s", about="a step of fit with all callbacks and metrics, epoch's end left out")
-    say("fit_overhead", more, "%", about="fit_step more than bare_step, median over the rounds")
+    say("fit_overhead", more, "%", about=f"fit_step more than bare_step, median of {rounds} turns; {quartiles}")
     say("epoch_end", statistics.median(ends), "s", about="the callbacks at the end of an epoch: files and saved state")
     gather, augment = _gather(folder, fit.size, batch, photos), _augment(folder, fit.size, batch)
     say("gather", gather, "s", about="to gather a uint8 batch in data.pipeline.Batches with no step to hide it behind")
@@ -181,7 +185,7 @@ def costs(folder: Path, size: int, batch: int, quick: bool, tell: Callable[[dict
 
     fit = Fit(folder, size, batch, counts[-1])
     fit.epoch(batch)  # compiles
-    overhead(folder, fit, batch, counts[0], 2 if quick else 3, say)
+    overhead(folder, fit, batch, counts[0], 2 if quick else 20, say)
     about = "the training part of an epoch of fit, all callbacks"
     for photos in counts:
         say("epoch_by_photos", fit.epoch(photos).training or 0.0, "s", about=about, photos=photos)

@@ -78,7 +78,7 @@ def of_code() -> str:
             for node in ast.walk(tree):
                 if (
                     isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-                    and ast.get_docstring(node) is not None
+                    and ast.get_docstring(node, clean=False) is not None
                 ):
                     node.body[0] = ast.Pass()
             found.update(f"{path.relative_to(package)}\n{ast.dump(tree)}\n".encode())

@@ -6,7 +6,7 @@ import pytest
 from jax import lax
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.models.layers import CaffePreprocessing, CeilMaxPooling2D, max_pool_by_slices
+from kerasqueeze.models.layers import CaffePreprocessing, CeilMaxPooling2D, HeUniform, max_pool_by_slices
 
 
 def torch_ceil_pool(x):
@@ -102,3 +102,18 @@ def test_caffe_preprocessing_is_keras(dtype):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3)).astype(dtype)
     expected = keras.applications.resnet50.preprocess_input(pixels.astype("float32"))
     np.testing.assert_allclose(CaffePreprocessing()(pixels), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 3, 64), (1, 1, 16, 64), (3, 3, 64, 256), (3, 3, 100, 300)])
+def test_initial_kernels_are_keras_own(shape):
+    seed = 7 + shape[-1]
+    ours, stock = (kind(seed=seed)(shape, dtype="float32") for kind in (HeUniform, keras.initializers.HeUniform))
+    np.testing.assert_array_equal(ours, stock)
+    assert np.abs(ours).max() <= np.sqrt(6 / np.prod(shape[:-1]))
+
+
+def test_the_initialiser_works_within_a_trace_and_comes_back_from_its_config():
+    initializer = HeUniform(seed=3)
+    traced = jax.jit(lambda: initializer((3, 3, 4, 8), dtype="float32"))()
+    again = keras.initializers.deserialize(keras.initializers.serialize(initializer))
+    np.testing.assert_allclose(traced, again((3, 3, 4, 8), dtype="float32"), rtol=1e-6)
