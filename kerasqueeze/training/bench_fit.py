@@ -120,24 +120,27 @@ def overhead(folder: Path, fit: Fit, batch: int, photos: int, rounds: int, say: 
     """Measure `fit` against its step, in many short turns since machines change their speed, and what the data cost."""
     step = bare_step(folder, fit.size, batch)
     step()
-    count = TURN
+    each = TURN * batch
     bare, fitted, ends = [], [], []
     for _ in range(rounds):
         step()
         began = time.perf_counter()
-        for _ in range(count):
+        for _ in range(TURN):
             step()
-        bare.append((time.perf_counter() - began) / count)
-        clock = fit.epoch(count * batch)
-        fitted.append((clock.training or 0.0) / count)
+        bare.append((time.perf_counter() - began) / TURN)
+        clock = fit.epoch(each)
+        fitted.append((clock.training or 0.0) / TURN)
         ends.append(clock.end)
     per_step = statistics.median(fitted)
     turns = [100 * (whole / alone - 1) for whole, alone in zip(fitted, bare, strict=True)]
     low, more, high = statistics.quantiles(turns, n=4)
     quartiles = f"the middle half lies from {low:.1f} to {high:.1f}"
-    say("bare_step", statistics.median(bare), "s", about="the jitted step alone, its batch held ready, no metrics")
-    say("fit_step", per_step, "s", about="a step of fit with all callbacks and metrics, epoch's end left out")
-    say("fit_overhead", more, "%", about=f"fit_step more than bare_step, median of {rounds} turns; {quartiles}")
+    about = "the jitted step alone, its batch held ready, no metrics"
+    say("bare_step", statistics.median(bare), "s", about=about, photos=each)
+    about = "a step of fit with all callbacks and metrics, epoch's end left out"
+    say("fit_step", per_step, "s", about=about, photos=each)
+    about = f"fit_step more than bare_step, median of {rounds} turns; {quartiles}"
+    say("fit_overhead", more, "%", about=about, photos=each)
     say("epoch_end", statistics.median(ends), "s", about="the callbacks at the end of an epoch: files and saved state")
     gather, augment = _gather(folder, fit.size, batch, photos), _augment(folder, fit.size, batch)
     say("gather", gather, "s", about="to gather a uint8 batch in data.pipeline.Batches with no step to hide it behind")
