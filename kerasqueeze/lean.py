@@ -1,10 +1,10 @@
 """A quick start for commands: what takes time while Keras is imported and JAX traces, and is of no use to them.
 
-- Keras imports scikit-learn and matplotlib where they are installed, for `keras.wrappers` and its image galleries: half
-  of its import's time. Here they count as not installed while it is imported; afterwards whoever needs them imports
-  them as ever.
-- Python looks for cyclic garbage after every 700 new objects, and JAX has it look through its caches as well. Modules
-  and traces are millions of objects and none of them garbage.
+- Keras imports scikit-learn and matplotlib where they are installed, for `keras.wrappers` and its image galleries: more
+  than a third of its import's time. Here they count as not installed while it is imported; afterwards whoever needs
+  them imports them as ever.
+- Python looks for cyclic garbage after some hundred new objects, and JAX has it look through its caches as well.
+  Modules and traces are very many objects and hardly any of them garbage.
 """
 
 import gc

@@ -64,7 +64,7 @@ class HeUniform(keras.initializers.HeUniform):
     """`keras.initializers.HeUniform`, the same numbers but for rounding, that JAX need not compile for each shape anew.
 
     As many numbers as the largest kernel has are drawn for every kernel, and the first of them are its own: JAX' random
-    numbers depend on their place alone. SqueezeNet has some twenty shapes, and each would cost about 40 ms.
+    numbers depend on their place alone. SqueezeNet has some twenty shapes, and each would cost tens of milliseconds.
     """
 
     DRAWN = 3 * 3 * 64 * 256
