@@ -64,8 +64,9 @@ def _backward_3x3(residuals, gradient: jax.Array):
     flat = gradient.reshape(-1, gradient.shape[-1])
     kernel_gradient = products.product(rows, flat, 0, 0).reshape(kernel.shape)
     turned = lax.optimization_barrier(kernel.reshape(rows.shape[1], -1).T)
-    shape = (*gradient.shape[:3], kernel.shape[2])
-    return products.patches_gradient(products.product(flat, turned), shape), kernel_gradient  # pyright: ignore[reportArgumentType]
+    count, height, width, _ = gradient.shape
+    shape = count, height, width, kernel.shape[2]
+    return products.patches_gradient(products.product(flat, turned), shape), kernel_gradient
 
 
 convolve_3x3 = jax.custom_vjp(convolve_3x3)
