@@ -37,7 +37,7 @@ def parser() -> cli.Parser:
 def main() -> None:
     """Parse, run, draw, print."""
     arguments = parser().parse_args()
-    from kerasqueeze.study import experiments, sweep, sweep_plots
+    from kerasqueeze.study import experiments, sweep
 
     given = arguments.learning_rates
     rates = sweep.parse_rates(given) if given else sweep.log_grid(arguments.low, arguments.high, arguments.points)
@@ -56,6 +56,9 @@ def main() -> None:
         feed=arguments.feed,
     )
     table = sweep.run(chosen, rates, arguments.seeds, train, arguments.out)
+
+    from kerasqueeze.study import sweep_plots  # after training: it imports matplotlib
+
     print(sweep.markdown(table), f"Picture: {sweep_plots.draw(table, arguments.out)}", sep="\n\n")
     for line in sweep.edge_warnings(table):
         print(line, file=sys.stderr)
