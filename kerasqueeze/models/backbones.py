@@ -33,7 +33,7 @@ def build(
     name: str,
     *,
     classes: int,
-    image_size: int,
+    image_size: int | None,
     weights: str | PathLike[str] | None = None,
     dropout: float = 0.5,
     head: Sequence[int] | None = None,
@@ -45,7 +45,7 @@ def build(
     Args:
         name: One of `NAMES`.
         classes: Number of classes.
-        image_size: Height and width S of the images in pixels, at least 32.
+        image_size: Height and width S of the images in pixels, at least 32; None for any.
         weights: None for a new initialisation, "imagenet", or the path of a file: for a SqueezeNet as `SqueezeNet1_1`
             takes it, for a peer the file without top that `keras.applications` downloads.
         dropout: Share of the features that training drops before the last layer, in [0, 1).
@@ -57,8 +57,11 @@ def build(
     """
     if name not in NAMES:
         raise unknown("model", name, NAMES)
-    if type(image_size) is not int or image_size < MIN_SIZE:
-        raise UserError(f"image_size has to be an integer of at least {MIN_SIZE}. Received: image_size={image_size!r}")
+    if image_size is not None and (type(image_size) is not int or image_size < MIN_SIZE):
+        raise UserError(
+            f"image_size has to be an integer of at least {MIN_SIZE}, or None for any. "
+            f"Received: image_size={image_size!r}"
+        )
     cut = None if head is None else _with_head_of(head, name, classes, weights)
     if name in SQUEEZENETS:
         return SQUEEZENETS[name](

@@ -13,11 +13,15 @@ _DOGS_SCRATCH: dict[str, Any] = {
     "learning_rate": 8e-4,
     "weight_decay": 0.05,
     "ema_momentum": 0.999,
-    "warmup_steps": 1500,
+    "warmup_steps": 2000,
     "epochs": 90,
     "batch_size": 16,
-    "dropout": 0.0,
-    "crop_area": 0.35,
+    "image_size": 144,
+    "crop_size": 96,
+    "crop_area": 0.2,
+    "colour": 0.3,
+    "erase": 0.3,
+    "dropout": 0.2,
 }
 _DOGS_FINE_TUNING: dict[str, Any] = {
     "dataset": "stanford_dogs",

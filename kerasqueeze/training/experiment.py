@@ -28,7 +28,10 @@ class Experiment:
         warmup_steps: Steps over which the rate rises from 0; at most half of all steps are used.
         epochs: The most epochs; the cosine decay to 0 is laid over them. 0 trains nothing.
         batch_size: Photos a step.
-        image_size: Side of the square photos, in pixels.
+        image_size: Side of the square photos, in pixels, as they are validated and scored.
+        crop_size: Side that training resizes its random crops to; None for `image_size`. Crops show things larger
+            than whole photos do, so smaller ones are quicker to learn from and nearer to what is scored: Touvron et
+            al. 2019, "Fixing the train-test resolution discrepancy" (arXiv 1906.06423).
         clip_norm: Global gradient norm that is clipped to.
         weight_decay: Share, times the learning rate, that each step takes off all weights but biases.
         ema_momentum: Momentum, per step, of the moving average of the weights that is validated, kept and scored in
@@ -39,6 +42,8 @@ class Experiment:
         dropout: Share of features dropped before the head.
         crop_area: Smallest share of a photo's area that the random crop keeps; 1 crops nothing.
         flip: Whether photos are mirrored left to right with probability 1/2.
+        colour: How far brightness, contrast and saturation are changed: by factors from 1 − `colour` to 1 + `colour`.
+        erase: Largest share of the area that a random box hides in every second photo; 0 hides nothing.
         patience: Overfitting epochs before early stopping.
         limit: At most this many training photos a class; None is all.
     """
@@ -55,6 +60,7 @@ class Experiment:
     epochs: int = 10
     batch_size: int = 32
     image_size: int = 128
+    crop_size: int | None = None
     clip_norm: float = 1.0
     weight_decay: float = 0.0
     ema_momentum: float = 0.0
@@ -63,6 +69,8 @@ class Experiment:
     dropout: float = 0.5
     crop_area: float = 0.5
     flip: bool = True
+    colour: float = 0.0
+    erase: float = 0.0
     patience: int = 3
     limit: int | None = None
 
@@ -85,6 +93,9 @@ class Experiment:
             _check("limit", self.limit, lambda value: value >= 2, "a whole number from 2 up")
         _check("warmup_steps", self.warmup_steps, lambda value: value >= 0, "a whole number from 0 up")
         _check("image_size", self.image_size, lambda value: 32 <= value <= 1024, "32 to 1024 pixels")
+        if self.crop_size is not None:
+            expected = f"32 to image_size={self.image_size} pixels"
+            _check("crop_size", self.crop_size, lambda value: 32 <= value <= self.image_size, expected)
         _check("learning_rate", self.learning_rate, lambda value: 0 < value <= 1, "a number above 0, at most 1")
         _check("clip_norm", self.clip_norm, lambda value: value > 0, "a number above 0")
         _check("weight_decay", self.weight_decay, lambda value: 0 <= value < 1, "a number from 0 up, below 1")
@@ -92,6 +103,10 @@ class Experiment:
         _check("label_smoothing", self.label_smoothing, lambda value: 0 <= value < 1, "a number from 0 up, below 1")
         _check("dropout", self.dropout, lambda value: 0 <= value < 1, "a number from 0 up, below 1")
         _check("crop_area", self.crop_area, lambda value: 0 < value <= 1, "a number above 0, at most 1")
+        _check("colour", self.colour, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+        _check(
+            "erase", self.erase, lambda value: value == 0 or 0.02 < value <= 1, "0, or a number above 0.02, at most 1"
+        )
 
     def override(self, **changes: Any) -> "Experiment":
         """Return a copy with some settings changed.

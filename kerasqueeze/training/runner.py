@@ -14,7 +14,7 @@ import numpy as np
 
 from kerasqueeze import history, hugepages
 from kerasqueeze.data import datasets
-from kerasqueeze.data.augment import RandomCropFlip
+from kerasqueeze.data.augment import RandomColour, RandomCropFlip, RandomErase
 from kerasqueeze.data.pipeline import Batches
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import cache_dir, whole_file
@@ -120,20 +120,25 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
 
     Returns:
         The compiled model, uint8 pixels (N, S, S, 3) to logits (N, C), and the network inside it, which is what is
-        saved.
+        saved; with a `crop_size` it takes images of any size.
     """
     keras.utils.set_random_seed(seed)
     network = backbones.build(
         experiment.model,
         classes=len(data.class_names),
-        image_size=experiment.image_size,
+        image_size=experiment.image_size if experiment.crop_size is None else None,
         weights=_initial(experiment),
         dropout=experiment.dropout,
         head=imagenet_numbers(data.class_names) if experiment.head == "imagenet_slice" else None,
     )
     pixels = keras.Input((experiment.image_size, experiment.image_size, 3), dtype="uint8", name="pixels")
-    augment = RandomCropFlip(scale=(experiment.crop_area, 1.0), flip=experiment.flip, seed=seed)
-    model = MicroBatchModel(pixels, network(augment(pixels)), name=f"{experiment.name}_training")
+    x = RandomCropFlip((experiment.crop_area, 1.0), experiment.flip, experiment.crop_size, seed)(pixels)
+    others = [int(state) for state in np.random.SeedSequence(seed).generate_state(2)]  # else they would draw the same
+    if experiment.colour:
+        x = RandomColour(experiment.colour, others[0])(x)
+    if experiment.erase:
+        x = RandomErase(experiment.erase, others[1])(x)
+    model = MicroBatchModel(pixels, network(x), name=f"{experiment.name}_training")
     model.compile(
         optimizer=optimizers.build(experiment, len(data.train) // experiment.batch_size),
         loss=losses.build(experiment.label_smoothing),

@@ -2,10 +2,10 @@ import jax
 import keras
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance
 from scipy import ndimage, stats
 
-from kerasqueeze.data.augment import RandomCropFlip
+from kerasqueeze.data.augment import HIDDEN, RandomColour, RandomCropFlip, RandomErase
 
 H, W = 40, 48
 
@@ -56,6 +56,28 @@ def test_resampling_is_pillows_to_a_grey_level():
         box = np.clip(box, 0, [W, H, W, H])
         expected = np.asarray(Image.fromarray(image).resize((W, H), Image.Resampling.BILINEAR, box=tuple(box)))
         assert np.abs(shown - expected).max() < 1.6  # Pillow rounds twice
+
+
+def test_crops_of_another_size_are_the_same_boxes_sampled_by_scipy():
+    images, size = noise(16), 30
+    output = augmented(images, size=size)
+    assert output.shape == (16, size, size, 3)
+    for image, shown, (left, top, right, bottom) in zip(
+        images, output, boxes(augmented(with_ramps(images))), strict=True
+    ):
+        rows = top + (np.arange(size) + 0.5) * (bottom - top) / size - 0.5
+        columns = left + (np.arange(size) + 0.5) * (right - left) / size - 0.5
+        grid = np.meshgrid(rows, columns, indexing="ij")
+        for channel in range(3):
+            expected = ndimage.map_coordinates(image[..., channel].astype(float), grid, order=1, mode="nearest")
+            np.testing.assert_allclose(shown[..., channel], expected, atol=0.05)
+
+
+def test_a_size_is_for_training_alone():
+    layer = RandomCropFlip(size=20, seed=1)
+    np.testing.assert_array_equal(layer(noise(2)), noise(2))
+    assert layer.compute_output_shape((None, H, W, 3)) == (None, None, None, 3)
+    assert RandomCropFlip().compute_output_shape((None, H, W, 3)) == (None, H, W, 3)
 
 
 def test_boxes_follow_the_announced_distribution():
@@ -149,3 +171,67 @@ def test_output_stays_float32_under_mixed_precision():
 def test_bad_scale(scale):
     with pytest.raises(ValueError, match="Received: scale="):
         RandomCropFlip(scale=scale)
+
+
+def factors(strength: float, count: int, seed: int) -> np.ndarray:
+    """Draw what a `RandomColour` of this seed draws first: (3, count)."""
+    shape, generator = (3, count, 1, 1, 1), keras.random.SeedGenerator(seed)
+    return np.asarray(keras.random.uniform(shape, 1 - strength, 1 + strength, "float32", generator)).reshape(3, count)
+
+
+def test_colours_are_pillows():
+    images = np.stack([ndimage.zoom(one, (5, 6, 1), order=1) for one in noise(12, 8, 8)])  # not so noisy as to clip all
+    shown = np.asarray(RandomColour(0.5, seed=4)(images.astype(np.float32), training=True))
+    drawn = factors(0.5, 12, 4)
+    assert 0.5 <= drawn.min() < 0.7 and 1.3 < drawn.max() <= 1.5
+    for image, one, each in zip(images, shown, drawn.T, strict=True):
+        expected = Image.fromarray(image)
+        kinds = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+        for kind, factor in zip(kinds, each, strict=True):
+            expected = kind(expected).enhance(float(factor))
+        assert np.abs(one - np.asarray(expected)).max() < 4  # Pillow cuts fractions off after each
+        assert 0 <= (one - np.asarray(expected)).mean() < 2
+
+
+def test_no_strength_changes_no_colour():
+    images = noise(4).astype(np.float32)
+    np.testing.assert_allclose(RandomColour(0.0, seed=1)(images, training=True), images, atol=1e-4)
+
+
+def test_hidden_boxes_follow_the_announced_distribution():
+    side = 100
+    shown = np.asarray(RandomErase(0.5, seed=3)(np.zeros((3000, side, side, 1), np.float32), training=True))[..., 0]
+    assert set(np.unique(shown)) == {0.0, HIDDEN}
+    hidden = shown == HIDDEN
+    rows, columns = hidden.any(2), hidden.any(1)
+    np.testing.assert_array_equal(hidden, rows[:, :, None] & columns[:, None])  # boxes
+    tall, wide = rows.sum(1), columns.sum(1)
+    some = tall > 0
+    assert abs(some.mean() - 0.5) < 0.035  # nearly four standard deviations
+    tall, wide, rows, columns = tall[some] / side, wide[some] / side, rows[some], columns[some]
+    assert stats.kstest(tall * wide, "uniform", (0.02, 0.48)).pvalue > 0.01
+    assert abs(tall.mean() - wide.mean()) < 0.02 and (wide / tall).max() < 10 / 3 * 1.2 and (wide / tall).max() > 2.5
+    for inside, length in ((rows, tall), (columns, wide)):
+        small = length < 0.7
+        share = inside.argmax(1)[small] / side / (1 - length[small])
+        assert abs(share.mean() - 0.5) < 0.05 and np.abs(np.diff(inside.astype(int), axis=1)).sum(1).max() <= 2
+
+
+@pytest.mark.parametrize("layer", [RandomColour(0.3, seed=2), RandomErase(0.3, seed=2)], ids=["colour", "erase"])
+def test_colour_and_boxes_are_for_training_alone_and_come_back_with_their_seed(layer):
+    images = noise(8).astype(np.float32)
+    np.testing.assert_array_equal(layer(images), images)
+    one = np.asarray(layer(images, training=True))
+    again = type(layer).from_config(layer.get_config())
+    np.testing.assert_array_equal(again(images, training=True), one)
+    assert not np.array_equal(layer(images, training=True), one)
+    assert layer.compute_output_shape((None, 5, 6, 3)) == (None, 5, 6, 3)
+
+
+def test_bad_strength_and_share():
+    for strength in (-0.1, 1.1):
+        with pytest.raises(ValueError, match="Received: strength="):
+            RandomColour(strength)
+    for largest in (0.02, 1.1):
+        with pytest.raises(ValueError, match="Received: largest="):
+            RandomErase(largest)

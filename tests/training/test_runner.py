@@ -186,3 +186,28 @@ def test_the_test_photos_are_left_alone_where_asked(tmp_path, monkeypatch):
     rows = history.read_csv(history.csv_path(tmp_path, "tiny"))
     assert run["validation"]["loss"] == pytest.approx(rows["loss_val"][0], rel=1e-5)
     assert run["validation"]["accuracy"] == pytest.approx(rows["accuracy_val"][0], rel=1e-6)
+
+
+def test_small_crops_are_trained_on_and_whole_photos_scored(tmp_path):
+    changed = TINY.override(image_size=40, crop_size=32, colour=0.3, erase=0.3, epochs=1)
+    run = runner.run(changed, [0], out=tmp_path)["runs"]["0"]
+    network = keras.models.load_model(tmp_path / "models" / "tiny_seed0.keras")
+    assert network.input_shape == (None, None, None, 3)
+    test = datasets.load("digits", image_size=40, limit=12).test
+    pixels, labels = test.batch(np.arange(len(test)))
+    assert pixels.shape[1:] == (40, 40, 3)
+    accuracy = sk.accuracy_score(labels, network.predict(pixels, verbose=0).argmax(1))
+    assert run["test"]["accuracy"] == pytest.approx(accuracy, abs=2 / len(labels))
+
+
+def test_training_sees_what_its_augmentation_makes_of_the_photos():
+    data = datasets.load("digits", image_size=40, limit=12)
+    model, network = runner.training_model(TINY.override(image_size=40, crop_size=32, colour=0.3, erase=0.3), data, 0)
+    pixels, _ = data.train.batch(np.arange(8))
+    seen = pixels
+    for layer in model.layers[1:-1]:
+        seen = layer(seen, training=True)
+    assert seen.shape == (8, 32, 32, 3)
+    assert [type(layer).__name__ for layer in model.layers[1:-1]] == ["RandomCropFlip", "RandomColour", "RandomErase"]
+    assert len({layer.seed for layer in model.layers[1:-1]}) == 3  # one seed would hide just what was mirrored
+    np.testing.assert_allclose(model(pixels), network(pixels.astype(np.float32)), rtol=1e-5, atol=1e-6)
