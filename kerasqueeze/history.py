@@ -9,16 +9,23 @@ on; `_val` values come from the validation photos after it.
 the names and meanings of `kerasqueeze.training.adam.ObservedAdam.end_epoch`.
 """
 
+from __future__ import annotations  # pandas is not loaded yet
+
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
+from kerasqueeze import lean
 from kerasqueeze.errors import UserError
 from kerasqueeze.files import whole_file, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lean.lazily("pandas")
 
 VAL_METRICS = ("loss_val", "accuracy_val", "top5_val", "precision_val", "recall_val")
 COLUMNS = (
@@ -133,6 +140,15 @@ def no_rows() -> pd.DataFrame:
     return pd.DataFrame(columns=pd.Index(COLUMNS), dtype=float)
 
 
+def put_rows(path: Path, seed: int, rows: list[dict[str, float]]) -> None:
+    """Write the rows of one seed beside those of the others; a row an epoch, with the columns `COLUMNS`."""
+    frame = pd.DataFrame(rows)
+    if path.exists():  # read anew each time: another process may be at work on another seed
+        earlier = read_csv(path)
+        frame = pd.concat([earlier[earlier["seed"] != seed], frame], ignore_index=True)
+    write_csv(path, frame)
+
+
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write the rows of a history, sorted by seed and epoch, whole or not at all."""
     ordered = frame.loc[:, list(COLUMNS)].astype({"seed": int, "epoch": int})
@@ -157,6 +173,23 @@ def read_layers(path: Path) -> pd.DataFrame:
         found, expected = ", ".join(map(str, frame.columns)), ", ".join(LAYER_COLUMNS)
         raise UserError(f"{path} has the columns {found}; expected {expected}; {remedy}")
     return frame
+
+
+def put_layers(path: Path, seed: int, epoch: int, columns: dict[str, Any]) -> None:
+    """Write what one epoch of one seed was like; rows of other seeds and of this seed's earlier epochs are kept.
+
+    Args:
+        path: The CSV file.
+        seed: The seed.
+        epoch: The epoch, counted from 1.
+        columns: The other columns of `LAYER_COLUMNS`, a value for each block.
+    """
+    frame = pd.DataFrame({"seed": seed, "epoch": epoch, **columns})
+    if path.exists():  # read anew each time: another process may be at work on another seed
+        earlier = read_layers(path)
+        kept = earlier[(earlier["seed"] != seed) | (earlier["epoch"] < epoch)]
+        frame = pd.concat([kept, frame], ignore_index=True) if len(kept) else frame
+    write_layers(path, frame)
 
 
 def write_layers(path: Path, frame: pd.DataFrame) -> None:

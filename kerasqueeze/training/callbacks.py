@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import keras
-import pandas as pd
 
 from kerasqueeze import history
 
@@ -211,11 +210,7 @@ class HistoryWriter(keras.callbacks.Callback):
             "images_per_second": round(self.photos / ((self._trained or now) - self._began), 2),
         }
         self._rows.append(row)
-        rows = pd.DataFrame(self._rows)
-        if self.path.exists():  # read anew each time: another process may be at work on another seed
-            earlier = history.read_csv(self.path)
-            rows = pd.concat([earlier[earlier["seed"] != self.seed], rows], ignore_index=True)
-        history.write_csv(self.path, rows)
+        history.put_rows(self.path, self.seed, self._rows)
 
 
 class Progress(keras.callbacks.Callback):

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import pandas as pd
 
 from kerasqueeze import history
 from kerasqueeze.training.adam import ObservedAdam
@@ -27,7 +26,8 @@ class LayersWriter(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Refuse a file of another make before any work is done."""
-        self._earlier()
+        if self.path.exists():
+            history.read_layers(self.path)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Begin the epoch's sums."""
@@ -37,15 +37,7 @@ class LayersWriter(keras.callbacks.Callback):
         """Add the epoch's rows and write the file."""
         optimizer = self._optimizer()
         seen = {name: [float(f"{value:.6g}") for value in values] for name, values in optimizer.end_epoch().items()}
-        rows = pd.DataFrame({"seed": self.seed, "epoch": epoch + 1, "block": optimizer.blocks, **seen})
-        earlier = self._earlier()  # read anew each time: another process may be at work on another seed
-        if earlier is not None:
-            kept = earlier[(earlier["seed"] != self.seed) | (earlier["epoch"] <= epoch)]
-            rows = pd.concat([kept, rows], ignore_index=True) if len(kept) else rows
-        history.write_layers(self.path, rows)
-
-    def _earlier(self) -> pd.DataFrame | None:
-        return history.read_layers(self.path) if self.path.exists() else None
+        history.put_layers(self.path, self.seed, epoch + 1, {"block": optimizer.blocks, **seen})
 
     def _optimizer(self) -> ObservedAdam:
         optimizer = self.model.optimizer
