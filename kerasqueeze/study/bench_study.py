@@ -68,9 +68,13 @@ def _finding(measure: str, value: float, unit: str, photos: Mapping[str, int], a
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return this process' environment, with decoded photos and compiled programs kept in `folder/cache`."""
+    """Return this process' environment, with decoded photos and compiled programs kept in `folder/cache`.
+
+    Python, too, keeps what it compiles, as it does unless it is told not to.
+    """
     changed = {**os.environ, "KERASQUEEZE_CACHE": str(folder / "cache")}
-    changed.pop("JAX_COMPILATION_CACHE_DIR", None)
+    for name in ("JAX_COMPILATION_CACHE_DIR", "PYTHONDONTWRITEBYTECODE"):
+        changed.pop(name, None)
     return changed
 
 

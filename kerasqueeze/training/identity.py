@@ -1,11 +1,13 @@
 """What a result was made from and with: code, weights, first batch, versions, hardware."""
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import keras
 import numpy as np
 
 from kerasqueeze.errors import UserError
+from kerasqueeze.files import cache_dir, write_text
 from kerasqueeze.models.switch import is_fast
 
 VERSIONS_OF = ("kerasqueeze", "keras", "jax", "jaxlib", "numpy", "tensorflow-datasets", "pillow")
@@ -67,21 +70,43 @@ def of_first_batch(batch: tuple[np.ndarray, np.ndarray], model: keras.Model) -> 
 
 @functools.cache
 def of_code() -> str:
-    """Return a hash of the code that decides a result, which neither comments, docstrings nor layout change."""
+    """Return a hash of the code that decides a result, which neither comments, docstrings nor layout change.
+
+    Reading so much code takes a fifth of a second, so for these very files it is kept in `files.cache_dir()`.
+    """
     package = Path(__file__).parents[1]
+    paths = [path for room in ROOMS for path in sorted((package / room).rglob("*.py"))]
+    sources = {
+        path.relative_to(package): path.read_bytes()
+        for path in paths
+        if not path.name.startswith("bench_")  # measures, decides nothing
+    }
+    key = hashlib.sha256(platform.python_version().encode())
+    for name, source in sources.items():
+        key.update(f"{name} {len(source)}\n".encode() + source)
+    kept = cache_dir() / "code" / key.hexdigest()
+    try:
+        known = kept.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        known = ""
+    if not re.fullmatch("[0-9a-f]{16}", known):
+        known = _of_sources(sources)
+        with contextlib.suppress(OSError):  # a cache that cannot be written is no reason not to run
+            write_text(kept, known)
+    return known
+
+
+def _of_sources(sources: dict[Path, bytes]) -> str:
     found = hashlib.sha256()
-    for room in ROOMS:
-        for path in sorted((package / room).rglob("*.py")):
-            if path.name.startswith("bench_"):  # measures, decides nothing
-                continue
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            for node in ast.walk(tree):
-                if (
-                    isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-                    and ast.get_docstring(node, clean=False) is not None
-                ):
-                    node.body[0] = ast.Pass()
-            found.update(f"{path.relative_to(package)}\n{ast.dump(tree)}\n".encode())
+    for name, source in sources.items():
+        tree = ast.parse(source.decode("utf-8"))
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+                and ast.get_docstring(node, clean=False) is not None
+            ):
+                node.body[0] = ast.Pass()
+        found.update(f"{name}\n{ast.dump(tree)}\n".encode())
     return found.hexdigest()[:16]
 
 

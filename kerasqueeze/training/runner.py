@@ -145,6 +145,10 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
         metrics=[ConfusionMetrics(len(data.class_names))],
         jit_compile=True,
     )
+    # Keras would trace the whole network to learn the shape of its output, which is known.
+    labels, logits = (keras.KerasTensor((experiment.batch_size, *rest)) for rest in ((), (len(data.class_names),)))
+    for part in (model._compile_metrics, model._compile_loss):
+        part.build(labels, logits)
     return model, network
 
 

@@ -1,5 +1,6 @@
 """Hashes that prove what was the same."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -51,20 +52,36 @@ def test_every_weight_and_every_pixel_counts(data):
 
 def code_hash(package: Path) -> str:
     code = "from kerasqueeze.training import identity; print(identity.of_code())"
+    environment = {**os.environ, "KERASQUEEZE_CACHE": str(package.parent / "cache")}
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=package.parent, capture_output=True, text=True, check=True, timeout=120
-    ).stdout
+        [sys.executable, "-c", code],
+        cwd=package.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout.strip()
 
 
 def test_the_hash_of_the_code_is_that_of_what_it_does(tmp_path):
-    package = tmp_path / "kerasqueeze"
+    package, cache = tmp_path / "kerasqueeze", tmp_path / "cache" / "code"
     shutil.copytree(Path(kerasqueeze.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     before, path = code_hash(package), package / "training" / "losses.py"
+    (kept,) = cache.iterdir()
+    assert kept.read_text() == before
     text = path.read_text()
     path.write_text(text.replace('"""The loss of the study."""', '"""Another."""\n\n# a comment') + "\n\n")
     assert code_hash(package) == before
     path.write_text(text.replace("1 - self.smoothing", "2 - self.smoothing"))
-    assert code_hash(package) != before
+    changed = code_hash(package)
+    assert changed != before and len(list(cache.iterdir())) == 3
+    for file in cache.iterdir():
+        file.write_text("not a hash")
+    assert code_hash(package) == changed
+    shutil.rmtree(cache.parent)
+    cache.parent.write_text("no folder")  # nothing can be kept
+    assert code_hash(package) == changed
 
 
 def test_weights_are_named_by_what_they_hold(tmp_path):
