@@ -28,10 +28,10 @@ _DOGS_FINE_TUNING: dict[str, Any] = {
     "weights": "imagenet",
     "head": "imagenet_slice",
     "image_size": 224,
-    "learning_rate": 1e-4,
+    "learning_rate": 2e-4,
     "warmup_steps": 100,
     "epochs": 2,
-    "ema_momentum": 0.998,
+    "ema_momentum": 0.999,
     "dropout": 0.5,
     "crop_area": 0.7,
 }
