@@ -78,7 +78,10 @@ def protocol(results: list[Result]) -> str:
     parts.append(
         "The learning rate rises linearly over `warmup_steps` and falls along half a cosine to 0 over all `epochs`. "
         "Training stops early when the validation loss has been above its lowest value for `patience` epochs in which "
-        "the training loss still fell. Random crops of at least `crop_area` of a photo, and mirroring where `flip`. "
+        "the training loss still fell. Training sees random crops of at least `crop_area` of a photo, resized to "
+        "`crop_size` where there is one, mirrored half of the time where `flip`, brightness, contrast and saturation "
+        "changed by factors of up to 1 ± `colour`, a box of up to `erase` of the area hidden in every second photo; "
+        "validated and scored are whole photos of `image_size`. "
         "Where `ema_momentum` is above 0, validated, kept and scored is the moving average of the weights."
     )
     return "\n\n".join(parts)
