@@ -64,7 +64,8 @@ def seconds(run: Run, finished: Sequence[tuple[Experiment, float]]) -> float | N
 
 
 def _work(experiment: Experiment) -> float:
-    return (experiment.epochs + 1) * experiment.image_size**2  # scoring takes about as long as an epoch
+    crop = experiment.crop_size or experiment.image_size
+    return experiment.epochs * crop**2 + experiment.image_size**2  # scoring takes about as long as an epoch
 
 
 def finished(experiments: Sequence[Experiment], out: Path) -> list[tuple[Experiment, float]]:

@@ -28,6 +28,16 @@ def test_pixels_in_logits_out(network):
     np.testing.assert_array_equal(network.predict_on_batch(pixels().astype("float32")), logits)
 
 
+@pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v2"])
+def test_without_a_size_images_of_any_size_give_what_a_network_of_that_size_gives(name):
+    free, sized = (backbones.build(name, classes=7, image_size=size) for size in (None, SIZE))
+    assert free.input_shape == (None, None, None, 3)
+    free.set_weights(sized.get_weights())
+    np.testing.assert_allclose(free(pixels()), sized(pixels()), rtol=1e-4, atol=1e-5)
+    larger = np.zeros((1, SIZE + 9, SIZE + 16, 3), "uint8")
+    assert free(larger).shape == (1, 7)
+
+
 def test_stages_hold_every_trainable_weight_once_and_end_with_the_head(network):
     stages = backbones.stages(network)
     names = [name for stage in stages for name in stage]
