@@ -85,7 +85,7 @@ def test_list_shows_every_experiment_with_its_settings():
     assert done.returncode == 0
     for name in ("scratch_adam", "scratch_amsgrad", "fine_tuning_adam", "fine_tuning_amsgrad", "digits_scratch_adam"):
         assert f"\n{name}\n" in f"\n{done.stdout}"
-    assert "optimizer=amsgrad" in done.stdout and "image_size=128" in done.stdout
+    assert "optimizer=amsgrad" in done.stdout and "image_size=224" in done.stdout
 
 
 @pytest.mark.parametrize(
