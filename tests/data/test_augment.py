@@ -36,17 +36,23 @@ def augmented(images: np.ndarray, seed: int = 1, **options) -> np.ndarray:
     return np.asarray(RandomCropFlip(seed=seed, **options)(images, training=True))
 
 
+def assert_sampled_by_scipy(images: np.ndarray, shown: np.ndarray, boxes: np.ndarray) -> None:
+    """Check that `shown` is what scipy's bilinear sampling makes of the boxes of the images."""
+    height, width = shown.shape[1:3]
+    for image, one, (left, top, right, bottom) in zip(images, shown, boxes, strict=True):
+        rows = top + (np.arange(height) + 0.5) * (bottom - top) / height - 0.5
+        columns = left + (np.arange(width) + 0.5) * (right - left) / width - 0.5
+        grid = np.meshgrid(rows, columns, indexing="ij")
+        for channel in range(3):
+            expected = ndimage.map_coordinates(image[..., channel].astype(float), grid, order=1, mode="nearest")
+            np.testing.assert_allclose(one[..., channel], expected, atol=0.05)
+
+
 def test_resampling_is_scipys_bilinear():
     images = noise(16)
     output = augmented(with_ramps(images))
     assert output.dtype == np.float32 and output.shape == (16, H, W, 5)
-    for image, shown, (left, top, right, bottom) in zip(images, output[..., :3], boxes(output), strict=True):
-        rows = top + (np.arange(H) + 0.5) * (bottom - top) / H - 0.5
-        columns = left + (np.arange(W) + 0.5) * (right - left) / W - 0.5
-        grid = np.meshgrid(rows, columns, indexing="ij")
-        for channel in range(3):
-            expected = ndimage.map_coordinates(image[..., channel].astype(float), grid, order=1, mode="nearest")
-            np.testing.assert_allclose(shown[..., channel], expected, atol=0.05)
+    assert_sampled_by_scipy(images, output[..., :3], boxes(output))
 
 
 def test_resampling_is_pillows_to_a_grey_level():
@@ -62,15 +68,7 @@ def test_crops_of_another_size_are_the_same_boxes_sampled_by_scipy():
     images, size = noise(16), 30
     output = augmented(images, size=size)
     assert output.shape == (16, size, size, 3)
-    for image, shown, (left, top, right, bottom) in zip(
-        images, output, boxes(augmented(with_ramps(images))), strict=True
-    ):
-        rows = top + (np.arange(size) + 0.5) * (bottom - top) / size - 0.5
-        columns = left + (np.arange(size) + 0.5) * (right - left) / size - 0.5
-        grid = np.meshgrid(rows, columns, indexing="ij")
-        for channel in range(3):
-            expected = ndimage.map_coordinates(image[..., channel].astype(float), grid, order=1, mode="nearest")
-            np.testing.assert_allclose(shown[..., channel], expected, atol=0.05)
+    assert_sampled_by_scipy(images, output, boxes(augmented(with_ramps(images))))
 
 
 def test_a_size_is_for_training_alone():
