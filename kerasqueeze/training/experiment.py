@@ -30,8 +30,8 @@ class Experiment:
         batch_size: Photos a step.
         image_size: Side of the square photos, in pixels, as they are validated and scored.
         crop_size: Side that training resizes its random crops to; None for `image_size`. Crops show things larger
-            than whole photos do, so smaller ones are quicker to learn from and nearer to what is scored: Touvron et
-            al. 2019, "Fixing the train-test resolution discrepancy" (arXiv 1906.06423).
+            than whole photos do, so smaller ones can be as large as what is scored, at less work a step: Touvron et
+            al. 2019, "Fixing the train-test resolution discrepancy" (arXiv 1906.06423). It has not helped the study.
         clip_norm: Global gradient norm that is clipped to.
         weight_decay: Share, times the learning rate, that each step takes off all weights but biases.
         ema_momentum: Momentum, per step, of the moving average of the weights that is validated, kept and scored in
