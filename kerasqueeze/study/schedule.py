@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasqueeze import history
-from kerasqueeze.training.experiment import Experiment
+from kerasqueeze.training.experiment import Experiment, completed
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _runs(experiment: Experiment, out: Path) -> dict[str, Any]:
         return {}
     record = history.read_json(path)
     settings = {**experiment.settings(), "weights": Path(experiment.weights).name}  # named as records name them
-    return record["runs"] if record["experiment"] == settings else {}
+    return record["runs"] if completed(record["experiment"]) == settings else {}
 
 
 def _clock(time: float | None) -> str:

@@ -135,6 +135,12 @@ class Experiment:
         return "random" if self.weights == "none" else "pretrained"
 
 
+def completed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a record with those that it is too old to have, at their defaults, which do nothing."""
+    defaults = {field.name: field.default for field in dataclasses.fields(Experiment)}
+    return {**{key: value for key, value in defaults.items() if value is not dataclasses.MISSING}, **settings}
+
+
 def _check(field: str, value: Any, fits: Any, expected: str) -> None:
     if (isinstance(value, float) and not math.isfinite(value)) or not fits(value):
         raise UserError(f"{field}={value!r} is out of range; expected {expected}")

@@ -8,7 +8,7 @@ from kerasqueeze import history
 from kerasqueeze.data import datasets
 from kerasqueeze.errors import UserError
 from kerasqueeze.training import identity
-from kerasqueeze.training.experiment import Experiment
+from kerasqueeze.training.experiment import Experiment, completed
 
 
 def empty(experiment: Experiment, data: datasets.DataSet, weights: dict[str, str | None]) -> dict[str, Any]:
@@ -55,6 +55,7 @@ def earlier_runs(path: Path, record: dict[str, Any]) -> dict[str, Any]:
     earlier = history.read_json(path)
     for part in ("experiment", "data", "weights"):
         old, new = earlier.get(part) or {}, record[part] or {}
+        old = completed(old) if part == "experiment" else old
         for key in sorted(old.keys() | new.keys()):
             if old.get(key) != new.get(key):
                 raise UserError(

@@ -1,6 +1,7 @@
 """A whole experiment on the digits: files, sameness by seed, guards."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from sklearn import metrics as sk
 from kerasqueeze import history
 from kerasqueeze.data import datasets
 from kerasqueeze.errors import UserError
+from kerasqueeze.study import schedule
 from kerasqueeze.training import runner
 from kerasqueeze.training.experiment import Experiment
 
@@ -211,3 +213,17 @@ def test_training_sees_what_its_augmentation_makes_of_the_photos():
     assert [type(layer).__name__ for layer in model.layers[1:-1]] == ["RandomCropFlip", "RandomColour", "RandomErase"]
     assert len({layer.seed for layer in model.layers[1:-1]}) == 3  # one seed would hide just what was mirrored
     np.testing.assert_allclose(model(pixels), network(pixels.astype(np.float32)), rtol=1e-5, atol=1e-6)
+
+
+def test_a_record_from_before_a_setting_counts_as_one_with_its_default(finished, tmp_path, capsys):
+    out, record = finished
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
+    path, older = history.json_path(tmp_path, "tiny"), json.loads(json.dumps(record))
+    for name in ("crop_size", "colour", "erase"):
+        del older["experiment"][name]
+    history.write_json(path, older)
+    assert schedule.finished([TINY], tmp_path)
+    assert runner.run(TINY, [0], out=tmp_path)["runs"] == record["runs"]
+    assert "finished already" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"holds results with colour=0\.0, this run has colour=0\.2"):
+        runner.run(TINY.override(colour=0.2), [0], out=tmp_path)
