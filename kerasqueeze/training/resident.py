@@ -13,7 +13,7 @@ Tested on the CPU, where `feed="device"` forces it. It has not been run on a GPU
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -25,6 +25,7 @@ from jax import lax
 
 from kerasqueeze.data.splits import Split
 from kerasqueeze.errors import UserError, unknown
+from kerasqueeze.models.fast import compiled
 
 FEEDS = ("auto", "host", "device")
 STEPS = 8
@@ -131,7 +132,8 @@ def _function(step: Callable[..., Any], photos: jax.Array, steps: int) -> Callab
         state, logs = lax.scan(body, state, stacked)
         return jax.tree.map(lambda values: values[-1], logs), state
 
-    one_jitted, several_jitted = jax.jit(one, donate_argnums=0), jax.jit(several, donate_argnums=0)
+    jit = partial(jax.jit, donate_argnums=0, compiler_options=compiled.options())
+    one_jitted, several_jitted = jit(one), jit(several)
 
     def function(state, iterator):
         batches = [next(iterator), *islice(iterator, steps - 1)]

@@ -52,6 +52,13 @@ def test_column_sum():
     np.testing.assert_allclose(products.column_sum(rows), np.asarray(rows).sum(0), rtol=TIGHT)
 
 
+@pytest.mark.parametrize("widths", [(7, 3), (3, 7), (4, 4)])
+def test_kernel_gradient(widths):
+    rows, gradient = (numbers(37, width) for width in widths)
+    expected = np.asarray(rows).T @ np.asarray(gradient)
+    np.testing.assert_allclose(jax.jit(products.kernel_gradient)(rows, gradient), expected, rtol=TIGHT, atol=TIGHT)
+
+
 def test_patches_are_those_that_a_convolution_reads():
     x, kernel = numbers(2, 5, 4, 3), numbers(3, 3, 3, 7)
 

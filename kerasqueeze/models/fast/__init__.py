@@ -10,6 +10,7 @@ pieces that stay in the cache; `models/switch.py` chooses. Each trick is a funct
 - `network.py`: all of it as one function, and the model;
 - `plan.py`: which graphs it is for;
 - `microbatch.py`: the training step;
+- `compiled.py`: how the steps are compiled;
 - `by_layer.py`: what is left of it for other networks.
 """
 

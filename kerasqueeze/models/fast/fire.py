@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from kerasqueeze.models.fast.pooled import KINDS, Grid, pool, unpool
-from kerasqueeze.models.fast.products import column_sum, patches, patches_gradient, product
+from kerasqueeze.models.fast.products import column_sum, kernel_gradient, patches, patches_gradient, product
 
 Shape = tuple[int, int, int]  # images, height, width
 
@@ -46,7 +46,7 @@ def _convolve_backward(relu, saved, gradient):
     parts, kernel, y = saved
     gradient = jnp.where(y > 0, gradient, 0) if relu else gradient
     of_parts = tuple(product(gradient, rows, 1, 1) for _, rows in _aligned(parts, kernel))
-    of_kernel = jnp.concatenate([product(part, gradient, 0, 0) for part in parts])
+    of_kernel = jnp.concatenate([kernel_gradient(part, gradient) for part in parts])
     return of_parts, of_kernel, column_sum(gradient)
 
 

@@ -10,6 +10,7 @@ import keras
 from jax import lax
 from keras import layers, losses
 
+from kerasqueeze.models.fast.compiled import CompiledModel
 from kerasqueeze.models.fast.plan import chain
 
 MEANS = (
@@ -35,7 +36,7 @@ PER_IMAGE = (
 
 
 @keras.saving.register_keras_serializable("kerasqueeze")
-class MicroBatchModel(keras.Model):
+class MicroBatchModel(CompiledModel):
     """A functional model whose `fit` computes a batch's gradient from micro-batches, within one step.
 
     It is a chain of layers, one of them a network that tells how many images it computes best at a time, a

@@ -16,6 +16,17 @@ def product(a: jax.Array, b: jax.Array, axis_a: int = 1, axis_b: int = 0) -> jax
     return lax.dot_general(a, b, (((axis_a,), (axis_b,)), ((), ())), preferred_element_type=a.dtype)
 
 
+def kernel_gradient(rows: jax.Array, gradient: jax.Array) -> jax.Array:
+    """Return the gradient (C, E) of a kernel, of the rows (M, C) and the gradient (M, E) of their product with it.
+
+    With the narrower matrix on the left the product takes about half as long; without the barrier XLA would turn it
+    round again.
+    """
+    if rows.shape[1] <= gradient.shape[1]:
+        return product(rows, gradient, 0, 0)
+    return lax.optimization_barrier(product(gradient, rows, 0, 0)).T
+
+
 def column_sum(rows: jax.Array) -> jax.Array:
     """Sum (M, C) to (C,) as a product with ones: XLA's own sum over rows takes one core and several times longer."""
     return product(jnp.ones((1, rows.shape[0]), rows.dtype), rows)[0]

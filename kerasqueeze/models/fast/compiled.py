@@ -1,0 +1,74 @@
+"""How XLA compiles the steps of `fit`, `evaluate` and `predict`: with Eigen's matrix products, on the CPU.
+
+XLA has two libraries for them there. The one that it prefers by now, YNNPACK, is about 8 % slower in the shapes of this
+network, in training and inference alike (`OPTIONS` against none, in turns, 128 and 224 px, batches 8 to 64). The choice
+belongs to a compiled program, so other programs of the process keep XLA's own.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import keras
+
+from kerasqueeze.models.switch import is_fast
+
+OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
+"""No kind of operation for YNNPACK."""
+
+
+def options() -> dict[str, str] | None:
+    """Return the compiler options for a step of a network in its fast form; None where XLA's own are to stand."""
+    return dict(OPTIONS) if is_fast() and jax.default_backend() == "cpu" and _are_known() else None
+
+
+@functools.cache
+def _are_known() -> bool:
+    """Tell whether this version of XLA knows `OPTIONS`; they are experimental, and older ones have no YNNPACK."""
+    try:
+        jax.jit(lambda: 0, compiler_options=OPTIONS).lower().compile()
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+class CompiledModel(keras.Model):
+    """A model whose steps are Keras' own, compiled with `options()`."""
+
+    def make_train_function(self, force=False):
+        """Prepare the step of `fit`."""
+        if not self._makes("train_function", force):
+            return super().make_train_function(force)
+        self.train_function = self._compiled(self.train_step)
+
+    def make_test_function(self, force=False):
+        """Prepare the step of `evaluate`."""
+        if not self._makes("test_function", force):
+            return super().make_test_function(force)
+        self.test_function = self._compiled(self.test_step)
+
+    def make_predict_function(self, force=False):
+        """Prepare the step of `predict`."""
+        if not self._makes("predict_function", force):
+            return super().make_predict_function(force)
+
+        def predict_step(state, data):
+            outputs, non_trainable_variables = self.predict_step(state, data)
+            return outputs, (state[0], non_trainable_variables)
+
+        self.predict_function = self._compiled(predict_step, concatenate_outputs=True)
+
+    def _makes(self, name: str, force: bool) -> bool:
+        """Tell whether a function is to be made here: there is none yet, and Keras would make it with `jax.jit`."""
+        wanted = force or getattr(self, name) is None
+        plain = self.jit_compile and not self.run_eagerly and not _is_nnx()
+        return bool(wanted and plain and options())
+
+    def _compiled(self, step: Callable[..., Any], **kwargs: Any) -> Callable[..., Any]:
+        return self._make_function(jax.jit(step, donate_argnums=0, compiler_options=options()), **kwargs)
+
+
+def _is_nnx() -> bool:
+    """Tell whether Keras keeps its variables as those of Flax, which has a `jit` of its own."""
+    return getattr(keras.config, "is_nnx_enabled", lambda: False)()
