@@ -98,8 +98,8 @@ class Feed:
         names = ("steps_per_execution", "train_function", "test_function")
         before = {name: getattr(model, name) for name in names}
         model.steps_per_execution = self.steps  # Keras then counts its steps right
-        model.train_function = _function(model.train_step, self.photos, self.steps)  # Keras keeps what is there
-        model.test_function = _function(model.test_step, self.photos, self.steps)
+        model.train_function = _function(model, model.train_step, self.photos, self.steps)  # Keras keeps what is there
+        model.test_function = _function(model, model.test_step, self.photos, self.steps)
         try:
             yield
         finally:
@@ -107,14 +107,15 @@ class Feed:
                 setattr(model, name, value)
 
 
-def _function(step: Callable[..., Any], photos: jax.Array, steps: int) -> Callable[..., Any]:
+def _function(model: keras.Model, step: Callable[..., Any], photos: jax.Array, steps: int) -> Callable[..., Any]:
     """Return what takes the place of a Keras model's `train_function` or `test_function`.
 
     Called with the state and an iterator over (rows, labels), it takes as many steps, up to `steps`, as that holds
     batches. The photos are an argument of the jitted functions: a constant would become part of the program.
 
     Args:
-        step: `model.train_step` or `model.test_step`.
+        model: The model.
+        step: Its `train_step` or `test_step`.
         photos: uint8 (N, S, S, 3).
         steps: Steps a dispatch.
     """
@@ -132,7 +133,7 @@ def _function(step: Callable[..., Any], photos: jax.Array, steps: int) -> Callab
         state, logs = lax.scan(body, state, stacked)
         return jax.tree.map(lambda values: values[-1], logs), state
 
-    jit = partial(jax.jit, donate_argnums=0, compiler_options=compiled.options())
+    jit = partial(jax.jit, donate_argnums=0, compiler_options=compiled.options(model))
     one_jitted, several_jitted = jit(one), jit(several)
 
     def function(state, iterator):

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from fast_models import lowering
+from fast_models import lowering, small
 from keras import layers
 
-from kerasqueeze.models.fast import MicroBatchModel, compiled
+from kerasqueeze.models.fast import ByLayerModel, MicroBatchModel, compiled
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="the fast form is for the CPU")
 
@@ -27,11 +27,18 @@ def options_of(monkeypatch):
     return found
 
 
+class Fast(compiled.CompiledModel):
+    """Stands for SqueezeNet, and compiles in a moment."""
+
+    def has_fast_form(self):
+        return True
+
+
 def trained(steps_per_execution=1, eager=False):
     """Return a small model after two epochs of fit, what evaluate says, and what predict says."""
     keras.utils.set_random_seed(0)
     numbers = keras.Input((5,))
-    model = MicroBatchModel(numbers, layers.Dense(3)(layers.Dropout(0.5)(numbers)))
+    model = Fast(numbers, layers.Dense(3)(layers.Dropout(0.5)(numbers)))
     x, y = np.random.default_rng(0).standard_normal((10, 5)).astype("float32"), np.arange(10) % 3
     model.compile(
         keras.optimizers.SGD(0.1),
@@ -51,7 +58,7 @@ def test_ynnpack_multiplies_no_matrices_of_a_fast_step():
 
     if "ynn_fusion" not in text(None):
         pytest.skip("this version of XLA does without YNNPACK anyway")
-    assert "ynn_fusion" not in text(compiled.options())
+    assert "ynn_fusion" not in text(compiled.OPTIONS)
 
 
 def test_fit_evaluate_and_predict_are_compiled_so(options_of):
@@ -63,7 +70,7 @@ def test_fit_evaluate_and_predict_are_compiled_so(options_of):
 @pytest.mark.parametrize("steps", [1, 2])
 def test_results_are_those_of_keras_own_functions(steps, monkeypatch):
     model, loss, logits = trained(steps)
-    monkeypatch.setattr(compiled, "options", lambda: None)
+    monkeypatch.setattr(compiled, "options", lambda model: None)
     keras_model, keras_loss, keras_logits = trained(steps)
     np.testing.assert_allclose(loss, keras_loss, rtol=1e-5)
     np.testing.assert_allclose(logits, keras_logits, rtol=1e-4, atol=1e-5)
@@ -76,6 +83,27 @@ def test_other_ways_of_running_stay_keras_own(options_of):
     with lowering("stock"):
         trained()
     assert not any(options_of.values())
+
+
+def in_front(network, *behind):
+    pixels = keras.Input((33, 33, 3))
+    x = network(pixels)
+    for layer in behind:
+        x = layer(x)
+    return MicroBatchModel(pixels, x)
+
+
+def test_squeezenet_alone_and_with_layers_around_it_is_meant():
+    network = small(sides=(33, 33))
+    for model in (network, small(), small(top=False), in_front(network), in_front(network, layers.Dense(2))):
+        assert compiled.options(model) == compiled.OPTIONS
+
+
+def test_other_networks_keep_what_is_faster_for_them():
+    pixels = keras.Input((32, 32, 3))
+    other = ByLayerModel(pixels, layers.Conv2D(4, 3)(pixels))
+    for model in (other, MicroBatchModel(pixels, other(pixels)), MicroBatchModel(pixels, layers.Flatten()(pixels))):
+        assert compiled.options(model) is None
 
 
 def test_functions_are_made_once_unless_that_is_forced():
@@ -92,6 +120,6 @@ def test_an_xla_that_does_not_know_the_options_keeps_its_own(monkeypatch):
     monkeypatch.setattr(compiled, "OPTIONS", {"xla_cpu_option_of_another_year": ""})
     compiled._are_known.cache_clear()
     try:
-        assert compiled.options() is None
+        assert compiled.options(small()) is None
     finally:
         compiled._are_known.cache_clear()

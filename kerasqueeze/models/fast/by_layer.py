@@ -16,13 +16,12 @@ import keras
 from jax import lax
 
 from kerasqueeze.models.fast import products
-from kerasqueeze.models.fast.compiled import CompiledModel
 from kerasqueeze.models.layers import max_pool_by_slices
 from kerasqueeze.models.switch import is_fast
 
 
 @keras.saving.register_keras_serializable("kerasqueeze")
-class ByLayerModel(CompiledModel):
+class ByLayerModel(keras.Model):
     """A functional model whose convolutions and 3×3 max-pools of stride 2 take their faster form."""
 
     def call(self, inputs, training=None, mask=None, **kwargs):

@@ -1,8 +1,9 @@
 """How XLA compiles the steps of `fit`, `evaluate` and `predict`: with Eigen's matrix products, on the CPU.
 
-XLA has two libraries for them there. The one that it prefers by now, YNNPACK, is about 8 % slower in the shapes of this
-network, in training and inference alike (`OPTIONS` against none, in turns, 128 and 224 px, batches 8 to 64). The choice
-belongs to a compiled program, so other programs of the process keep XLA's own.
+XLA has two libraries for them there. The one that it prefers by now, YNNPACK, is about 8 % slower in the shapes of
+SqueezeNet, in training and inference alike (`OPTIONS` against none, in turns, 128 and 224 px, batches 8 to 64). For
+ResNet-50 it is the other way round, by far. The choice belongs to a compiled program, so it is made for SqueezeNet's
+steps alone.
 """
 
 import functools
@@ -18,9 +19,10 @@ OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 """No kind of operation for YNNPACK."""
 
 
-def options() -> dict[str, str] | None:
-    """Return the compiler options for a step of a network in its fast form; None where XLA's own are to stand."""
-    return dict(OPTIONS) if is_fast() and jax.default_backend() == "cpu" and _are_known() else None
+def options(model: keras.Model) -> dict[str, str] | None:
+    """Return the compiler options for a model's steps: `OPTIONS`, or None where XLA's own are to stand."""
+    fast = is_fast() and jax.default_backend() == "cpu" and isinstance(model, CompiledModel) and model.has_fast_form()
+    return dict(OPTIONS) if fast and _are_known() else None
 
 
 @functools.cache
@@ -34,7 +36,11 @@ def _are_known() -> bool:
 
 
 class CompiledModel(keras.Model):
-    """A model whose steps are Keras' own, compiled with `options()`."""
+    """A model whose steps are Keras' own, compiled with `options(self)`."""
+
+    def has_fast_form(self) -> bool:
+        """Tell whether the steps spend their time in a network that has a fast form as a whole."""
+        return False
 
     def make_train_function(self, force=False):
         """Prepare the step of `fit`."""
@@ -63,10 +69,10 @@ class CompiledModel(keras.Model):
         """Tell whether a function is to be made here: there is none yet, and Keras would make it with `jax.jit`."""
         wanted = force or getattr(self, name) is None
         plain = self.jit_compile and not self.run_eagerly and not _is_nnx()
-        return bool(wanted and plain and options())
+        return bool(wanted and plain and options(self))
 
     def _compiled(self, step: Callable[..., Any], **kwargs: Any) -> Callable[..., Any]:
-        return self._make_function(jax.jit(step, donate_argnums=0, compiler_options=options()), **kwargs)
+        return self._make_function(jax.jit(step, donate_argnums=0, compiler_options=options(self)), **kwargs)
 
 
 def _is_nnx() -> bool:

@@ -90,6 +90,11 @@ class MicroBatchModel(CompiledModel):
         del shape
         return None
 
+    def has_fast_form(self) -> bool:
+        """Tell whether it has a network, and that one a fast form."""
+        parts = self._parts()
+        return parts is not None and parts[1] is not self and parts[1].has_fast_form()
+
     def _parts(self) -> tuple[list[Any], "MicroBatchModel", list[Any]] | None:
         """Return the layers before the network, the network, and the layers after it; None if there is none."""
         found = chain(self)

@@ -44,6 +44,10 @@ class LoweredModel(MicroBatchModel):
             return None
         return _micro_batch(plan, shape)
 
+    def has_fast_form(self) -> bool:
+        """Tell whether the graph is one that the fast form is for, whatever the images' size."""
+        return read(self) is not None
+
     def _parts(self):
         return [], self, []
 
