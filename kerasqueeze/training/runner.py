@@ -34,6 +34,7 @@ from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.metrics import ConfusionMetrics
 from kerasqueeze.training.resident import Feed
 from kerasqueeze.training.resume import Resume, States
+from kerasqueeze.training.traces import Traces
 from kerasqueeze.training.treatment import LayersWriter
 
 SCORING_BATCH = 64
@@ -91,6 +92,7 @@ def run(
     _check(experiment, data)
     fed = Feed(feed, data.train, data.validation)
     found = record.empty(experiment, data, weights)
+    traces = Traces(cache_dir() / "traces", _decisive(found))
     path = history.json_path(out, experiment.name)
     if fresh:
         record.drop(out, experiment.name)
@@ -100,6 +102,7 @@ def run(
             print(f"{experiment.name} seed {seed}: finished already (--fresh starts over)", file=sys.stderr)
             continue
         model, network = training_model(experiment, data, seed)
+        model.jit = traces.jit
         history.write_json(path, found)  # from here on the settings stand, even while no seed is finished
         made_from = {key: found[key] for key in ("experiment", "data", "weights", "code")}
         states = States(record.models(out) / f"{experiment.name}_seed{seed}_states", made_from)
@@ -110,7 +113,13 @@ def run(
     return found
 
 
-def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) -> tuple[keras.Model, keras.Model]:
+def _decisive(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what decides what the steps of a record's runs compute, beside shapes."""
+    data = {key: found["data"][key] for key in ("classes", "train")}  # with the epochs they decide the schedule
+    return {"experiment": found["experiment"], "data": data, "code": found["code"], "versions": identity.versions()}
+
+
+def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) -> tuple[MicroBatchModel, keras.Model]:
     """Build and compile the model that is trained: augmentation in front of the network.
 
     Args:

@@ -36,7 +36,13 @@ def _are_known() -> bool:
 
 
 class CompiledModel(keras.Model):
-    """A model whose steps are Keras' own, compiled with `options(self)`."""
+    """A model whose steps are Keras' own, compiled with `options(self)`.
+
+    Attributes:
+        jit: What compiles them in place of `jax.jit`, with the same arguments, or None.
+    """
+
+    jit: Callable[..., Any] | None = None
 
     def has_fast_form(self) -> bool:
         """Tell whether the steps spend their time in a network that has a fast form as a whole."""
@@ -72,7 +78,8 @@ class CompiledModel(keras.Model):
         return bool(wanted and plain and options(self))
 
     def _compiled(self, step: Callable[..., Any], **kwargs: Any) -> Callable[..., Any]:
-        return self._make_function(jax.jit(step, donate_argnums=0, compiler_options=options(self)), **kwargs)
+        jitted = (self.jit or jax.jit)(step, donate_argnums=0, compiler_options=options(self))
+        return self._make_function(jitted, **kwargs)
 
 
 def _is_nnx() -> bool:

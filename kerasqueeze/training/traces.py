@@ -1,0 +1,93 @@
+"""Traced steps kept on disk, so that a later run of the same experiment begins without tracing its steps again.
+
+JAX keeps what XLA compiled, but to find it there it has to trace a step in Python first and to lower it, which takes a
+quarter of the time from the shell prompt to the first step. Here the lowered step itself is kept, in the portable form
+of `jax.export`. The name of its file is a hash of all that the trace depends on; the seed is not among that, since what
+is drawn from it is an argument of the step. Every run takes its steps in this form, the one that traces them as well:
+so all run the same program.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax import export
+
+from kerasqueeze.files import whole_file
+
+DIGEST = hashlib.sha256().digest_size
+
+
+class Traces:
+    """Gives steps as `jax.jit` does, from their traces in a folder.
+
+    Args:
+        folder: Where they are kept.
+        made_from: All that decides what the steps compute beside their arguments' shapes, as JSON can say it: settings,
+            the code's hash, versions.
+    """
+
+    def __init__(self, folder: Path, made_from: Mapping[str, Any]):
+        self._folder, self._made_from = folder, dict(made_from)
+
+    def jit(self, step: Callable[..., Any], **kwargs: Any) -> Callable[..., Any]:
+        """Return what `jax.jit(step, **kwargs)` would, for a step of (state, data).
+
+        Args:
+            step: Its name tells it from the other steps of the same settings. State and data are trees of arrays, and
+                the state's shapes are the same in every call.
+            **kwargs: Of `jax.jit`.
+        """
+        ready: dict[tuple[Any, ...], Callable[..., Any]] = {}
+
+        def call(state, data):
+            shapes = tuple((array.shape, array.dtype) for array in jax.tree.leaves(data))
+            if shapes not in ready:
+                ready[shapes] = jax.jit(self._exported(step, kwargs, (state, data)).call, **kwargs)
+            return ready[shapes](state, data)
+
+        return call
+
+    def _exported(self, step: Callable[..., Any], kwargs: dict[str, Any], arguments: Any) -> export.Exported:
+        """Return the step's trace for arguments of these shapes, from its file if there is one."""
+        shapes = jax.tree.map(
+            lambda array: jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype)), arguments
+        )
+        about = [self._made_from, step.__name__, kwargs, str(jax.tree.structure(shapes)), _of_jax()]
+        about.append([(leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(shapes)])
+        name = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
+        path = self._folder / f"{step.__name__}-{name[:32]}"
+        kept = _read(path)
+        if kept is not None:
+            return export.deserialize(kept)
+        exported = export.export(jax.jit(step))(*shapes)
+        _write(path, exported.serialize())
+        return exported
+
+
+def _of_jax() -> dict[str, str]:
+    """Return JAX' settings, as far as they can change a trace, and what it computes on."""
+    settings = {name: str(value) for name, value in jax.config.values.items() if "cache" not in name}
+    return {**settings, "jax": jax.__version__, "backend": jax.default_backend(), "numpy": np.__version__}
+
+
+def _read(path: Path) -> bytearray | None:
+    """Return what `_write` wrote, or None if the file is missing or damaged."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, trace = content[:DIGEST], content[DIGEST:]
+    return bytearray(trace) if hashlib.sha256(trace).digest() == digest else None
+
+
+def _write(path: Path, trace: bytearray) -> None:
+    try:
+        with whole_file(path) as part:
+            part.write_bytes(hashlib.sha256(trace).digest() + trace)
+    except OSError:  # a cache that cannot be written is no reason not to run
+        pass
