@@ -20,6 +20,8 @@ from jax import export
 from kerasqueeze.files import whole_file
 
 DIGEST = hashlib.sha256().digest_size
+KEPT = 128
+"""Traces that are kept, those written last; an experiment has five or so."""
 
 
 class Traces:
@@ -43,11 +45,14 @@ class Traces:
             **kwargs: Of `jax.jit`.
         """
         ready: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        # Said once and for all: else a state that a callback has set would be compiled for apart from a returned one.
+        device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 
         def call(state, data):
             shapes = tuple((array.shape, array.dtype) for array in jax.tree.leaves(data))
             if shapes not in ready:
-                ready[shapes] = jax.jit(self._exported(step, kwargs, (state, data)).call, **kwargs)
+                exported = self._exported(step, kwargs, (state, data))
+                ready[shapes] = jax.jit(exported.call, in_shardings=device, out_shardings=device, **kwargs)
             return ready[shapes](state, data)
 
         return call
@@ -89,5 +94,8 @@ def _write(path: Path, trace: bytearray) -> None:
     try:
         with whole_file(path) as part:
             part.write_bytes(hashlib.sha256(trace).digest() + trace)
+        traces = sorted(path.parent.glob("*_step-*"), key=lambda trace: trace.stat().st_mtime, reverse=True)
+        for old in traces[KEPT:]:
+            old.unlink(missing_ok=True)
     except OSError:  # a cache that cannot be written is no reason not to run
         pass
