@@ -30,8 +30,8 @@ from kerasqueeze.training.resume import Resume, States
 from kerasqueeze.training.treatment import LayersWriter
 
 CLASSES, STORED = 120, 320
-TURN = 5
-"""Steps of `fit`, and steps alone, in turns."""
+TURN, TURNS = 10, 30
+"""Steps of `fit` and steps alone in turns, and how many turns there are."""
 Say = Callable[..., None]
 
 
@@ -122,17 +122,24 @@ def overhead(folder: Path, fit: Fit, batch: int, photos: int, rounds: int, say: 
     step()
     each = TURN * batch
     bare, fitted, ends = [], [], []
-    for _ in range(rounds):
+
+    def alone() -> None:
         step()
         began = time.perf_counter()
         for _ in range(TURN):
             step()
         bare.append((time.perf_counter() - began) / TURN)
+
+    def in_fit() -> None:
         clock = fit.epoch(each)
         fitted.append((clock.training or 0.0) / TURN)
         ends.append(clock.end)
+
+    for turn in range(rounds):
+        for part in (alone, in_fit) if turn % 2 else (in_fit, alone):
+            part()
     per_step = statistics.median(fitted)
-    turns = [100 * (whole / alone - 1) for whole, alone in zip(fitted, bare, strict=True)]
+    turns = [100 * (ratio - 1) for ratio in np.divide(fitted, bare)]
     low, more, high = statistics.quantiles(turns, n=4)
     quartiles = f"the middle half lies from {low:.1f} to {high:.1f}"
     about = "the jitted step alone, its batch held ready, no metrics"
@@ -188,7 +195,7 @@ def costs(folder: Path, size: int, batch: int, quick: bool, tell: Callable[[dict
 
     fit = Fit(folder, size, batch, counts[-1])
     fit.epoch(batch)  # compiles
-    overhead(folder, fit, batch, counts[0], 2 if quick else 20, say)
+    overhead(folder, fit, batch, counts[0], 2 if quick else TURNS, say)
     about = "the training part of an epoch of fit, all callbacks"
     for photos in counts:
         say("epoch_by_photos", fit.epoch(photos).training or 0.0, "s", about=about, photos=photos)
