@@ -52,7 +52,7 @@ def test_column_sum():
     np.testing.assert_allclose(products.column_sum(rows), np.asarray(rows).sum(0), rtol=TIGHT)
 
 
-@pytest.mark.parametrize("widths", [(7, 3), (3, 7), (4, 4)])
+@pytest.mark.parametrize("widths", [(7, 3), (3, 7), (4, 4), (300, 200)])
 def test_kernel_gradient(widths):
     rows, gradient = (numbers(37, width) for width in widths)
     expected = np.asarray(rows).T @ np.asarray(gradient)

@@ -82,7 +82,7 @@ def _expand_backward(shape, saved, gradients):
     x, around, kernel1, kernel3, y1, y3 = saved
     gradient1, gradient3 = (jnp.where(y > 0, g, 0) for y, g in zip((y1, y3), gradients, strict=True))
     of_kernel1 = product(x, gradient1, 0, 0)
-    of_kernel3 = product(around, gradient3, 0, 0).reshape(kernel3.shape)
+    of_kernel3 = kernel_gradient(around, gradient3).reshape(kernel3.shape)
     matrix = kernel3.reshape(-1, kernel3.shape[-1])
     of_x = patches_gradient(product(gradient3, matrix, 1, 1), (*shape, x.shape[1])).reshape(x.shape)
     of_x = of_x + product(gradient1, kernel1, 1, 1)
@@ -133,7 +133,8 @@ def _expand_pooled_backward(shape, saved, gradients):
     grid, matrix = Grid(*shape), kernel3.reshape(-1, kernel3.shape[-1])
     of_map1, of_bias1 = unpool(gradients[0], y1, place1, grid)
     of_map3, of_bias3 = unpool(gradients[1], y3, place3, grid)
-    of_kernel1, of_kernel3 = product(centres, of_map1, 0, 0), product(around, of_map3, 0, 0).reshape(kernel3.shape)
+    of_kernel1 = product(centres, of_map1, 0, 0)
+    of_kernel3 = kernel_gradient(around, of_map3).reshape(kernel3.shape)
     of_x = kinds_patches_gradient(product(of_map1, kernel1, 1, 1), product(of_map3, matrix, 1, 1), grid)
     return of_x.reshape(x.shape), of_kernel1, of_bias1, of_kernel3, of_bias3
 
