@@ -1,9 +1,9 @@
 """How XLA compiles the steps of `fit`, `evaluate` and `predict`: with Eigen's matrix products, on the CPU.
 
-XLA has two libraries for them there. The one that it prefers by now, YNNPACK, is about 8 % slower in the shapes of
-SqueezeNet, in training and inference alike (`OPTIONS` against none, in turns, 128 and 224 px, batches 8 to 64). For
-ResNet-50 it is the other way round, by far. The choice belongs to a compiled program, so it is made for SqueezeNet's
-steps alone.
+XLA has two libraries for them there. The one that it prefers by now, YNNPACK, is slower in the shapes of SqueezeNet, in
+training and inference alike: by about 8 % on one EPYC, by 2 to 5 % on a newer one (`OPTIONS` against none, in
+turns, 128 and 224 px). For ResNet-50 it is the other way round, by far. The choice belongs to a compiled program, so it
+is made for SqueezeNet's steps alone.
 """
 
 import functools
