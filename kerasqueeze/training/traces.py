@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import keras
 import numpy as np
 from jax import export
 
@@ -62,7 +63,7 @@ class Traces:
         shapes = jax.tree.map(
             lambda array: jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype)), arguments
         )
-        about = [self._made_from, step.__name__, kwargs, str(jax.tree.structure(shapes)), _of_jax()]
+        about = [self._made_from, step.__name__, kwargs, str(jax.tree.structure(shapes)), _settings()]
         about.append([(leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(shapes)])
         name = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
         path = self._folder / f"{step.__name__}-{name[:32]}"
@@ -74,10 +75,11 @@ class Traces:
         return exported
 
 
-def _of_jax() -> dict[str, str]:
-    """Return JAX' settings, as far as they can change a trace, and what it computes on."""
-    settings = {name: str(value) for name, value in jax.config.values.items() if "cache" not in name}
-    return {**settings, "jax": jax.__version__, "backend": jax.default_backend(), "numpy": np.__version__}
+def _settings() -> list[Any]:
+    """Return JAX' and Keras' settings, as far as they can change a trace, and what it computes on."""
+    of_jax = {name: str(value) for name, value in jax.config.values.items() if "cache" not in name}
+    of_keras = [keras.config.floatx(), keras.config.epsilon(), keras.config.dtype_policy().name]
+    return [of_jax, of_keras, jax.__version__, jax.default_backend(), np.__version__]
 
 
 def _read(path: Path) -> bytearray | None:

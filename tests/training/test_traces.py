@@ -4,6 +4,7 @@ import os
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -71,8 +72,8 @@ def test_the_state_is_given_away(tmp_path):
     assert state[0].is_deleted()
 
 
-@pytest.mark.parametrize("change", ["settings", "name", "options", "jax"])
-def test_what_depends_on_something_else_is_traced_anew(tmp_path, change):
+@pytest.mark.parametrize("change", ["settings", "name", "options", "jax", "keras"])
+def test_what_depends_on_something_else_is_traced_anew(tmp_path, change, monkeypatch):
     state, data = arguments()
     Traces(tmp_path, SETTINGS).jit(Steps().train_step)(state, data)
     steps, settings, options = Steps(), SETTINGS, {}
@@ -81,6 +82,9 @@ def test_what_depends_on_something_else_is_traced_anew(tmp_path, change):
         settings = {"rate": 0.25}
     elif change == "options":
         options = {"donate_argnums": 0}
+    elif change == "keras":
+        mixed = keras.DTypePolicy("mixed_bfloat16")  # computes otherwise with variables of the same type
+        monkeypatch.setattr(keras.config, "dtype_policy", lambda: mixed)
     elif change == "name":
 
         def step(state, data):
