@@ -6,10 +6,10 @@ import sys
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 if getattr(sys.modules.get("__main__"), "__command__", False):  # a script that says so, ahead of its imports
-    from kerasqueeze import hugepages, lean
+    from kerasqueeze.startup import hugepages, imports
 
     hugepages.reason = hugepages.ensure()
-    lean.start()
+    imports.start()
 
 if "keras" in sys.modules and sys.modules["keras"].backend.backend() != "jax":
     raise ImportError(

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasqueeze import lean
 from kerasqueeze.errors import UserError
 from kerasqueeze.files import whole_file, write_text
+from kerasqueeze.startup import imports
 
 if TYPE_CHECKING:
     import pandas as pd
 else:
-    pd = lean.lazily("pandas")
+    pd = imports.lazily("pandas")
 
 VAL_METRICS = ("loss_val", "accuracy_val", "top5_val", "precision_val", "recall_val")
 COLUMNS = (

@@ -14,12 +14,12 @@ from pathlib import Path
 
 __command__ = True  # see kerasqueeze/__init__.py
 
-from kerasqueeze import cli
+from kerasqueeze.commands import options
 
 
-def parser() -> cli.Parser:
+def parser() -> options.Parser:
     """Return the command's options."""
-    parser = cli.Parser(description=__doc__)
+    parser = options.Parser(description=__doc__)
     parser.add_argument("--against", default="keras,torch,onnxruntime", metavar="NAME[,NAME…]", help="(default: all)")
     parser.add_argument("--rounds", metavar="N", help="bursts of each (default: 5, with --quick 3)")
     parser.add_argument("--sizes", metavar="224,128", help="sides of the images in pixels (default: 224,128)")
@@ -35,34 +35,34 @@ def parser() -> cli.Parser:
 def main() -> None:
     """Parse, measure, write, print."""
     arguments = parser().parse_args()
-    from kerasqueeze import hugepages
+    from kerasqueeze.bench import cost, speed, tables
     from kerasqueeze.errors import UserError
-    from kerasqueeze.study import bench, bench_cost, bench_tables
+    from kerasqueeze.startup import hugepages
 
     if arguments.no_speed and arguments.no_cost:
         raise UserError("--no-speed and --no-cost together leave nothing to measure; give one of them at most")
     quick = arguments.quick
-    starts = bench.commands(arguments.against.split(","), arguments.peer_python)
-    sizes = bench.numbers(arguments.sizes or ("224" if quick else "224,128"), 32, 1024, "--sizes")
-    batches = bench.numbers(arguments.batches or ("32" if quick else "8,32,64"), 1, 4096, "--batches")
-    rounds = bench.numbers(arguments.rounds or ("3" if quick else "5"), 1, 1000, "--rounds")[0]
+    starts = speed.commands(arguments.against.split(","), arguments.peer_python)
+    sizes = speed.numbers(arguments.sizes or ("224" if quick else "224,128"), 32, 1024, "--sizes")
+    batches = speed.numbers(arguments.batches or ("32" if quick else "8,32,64"), 1, 4096, "--batches")
+    rounds = speed.numbers(arguments.rounds or ("3" if quick else "5"), 1, 1000, "--rounds")[0]
     switched_off = "glibc.malloc.hugetlb=0" in os.environ.get("GLIBC_TUNABLES", "")
     huge_pages = not switched_off and hugepages.ensure() is None  # the workers have this process' environment
 
-    def keep(outcome: bench.Outcome) -> None:
-        bench.write(outcome.table(), bench.csv_path(arguments.out))
+    def keep(outcome: speed.Outcome) -> None:
+        speed.write(outcome.table(), speed.csv_path(arguments.out))
         if outcome.rows:
-            bench_tables.draw(outcome.table(), arguments.out)
+            tables.draw(outcome.table(), arguments.out)
 
-    with bench.terminated_as_interrupted():
-        outcome = bench.Outcome()
+    with speed.terminated_as_interrupted():
+        outcome = speed.Outcome()
         if not arguments.no_speed:
-            outcome = bench.run(starts, sizes, batches, rounds, huge_pages=huge_pages, finished=keep)
-            print(bench_tables.markdown(outcome))
+            outcome = speed.run(starts, sizes, batches, rounds, huge_pages=huge_pages, finished=keep)
+            print(tables.markdown(outcome))
         if not arguments.no_cost:
             script = Path(__file__).with_name("run.py")
-            costs = bench_cost.run(arguments.out, quick=quick, failed=outcome.failed, script=script)
-            print(f"\n{bench_tables.cost_markdown(costs)}")
+            costs = cost.run(arguments.out, quick=quick, failed=outcome.failed, script=script)
+            print(f"\n{tables.cost_markdown(costs)}")
     for name, reason in outcome.failed.items():
         print(f"{name} failed: {reason}", file=sys.stderr)
     if outcome.failed:
@@ -70,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.command(main)
+    options.command(main)

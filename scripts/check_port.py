@@ -9,14 +9,14 @@ same pixels, the preprocessing's for the same photo file, and both together. Exi
 import sys
 from pathlib import Path
 
-from kerasqueeze import cli
+from kerasqueeze.commands import options
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def main() -> None:
     """Parse, compare, print."""
-    parser = cli.Parser(description=__doc__)
+    parser = options.Parser(description=__doc__)
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="weights with 1000 classes")
     parser.add_argument("--variant", default="1.1", choices=("1.0", "1.1"), help="what they are for (default: 1.1)")
     parser.add_argument(
@@ -31,7 +31,7 @@ def main() -> None:
     ]
 
     from kerasqueeze.data.decode import read_photo
-    from kerasqueeze.models import port_check
+    from kerasqueeze.models.weights import port_check
 
     findings = []
     for finding in port_check.check(arguments.weights, arguments.variant, read_photo):
@@ -47,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.command(main)
+    options.command(main)

@@ -12,12 +12,12 @@ that was only scored is one fixed number that the other's seeds are held against
 
 from pathlib import Path
 
-from kerasqueeze import cli
+from kerasqueeze.commands import options
 
 
 def main() -> None:
     """Parse, read, draw, print."""
-    parser = cli.Parser(description=__doc__)
+    parser = options.Parser(description=__doc__)
     parser.add_argument("a", help="first experiment")
     parser.add_argument("b", help="second experiment")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
@@ -26,19 +26,20 @@ def main() -> None:
     if arguments.a == arguments.b:
         parser.error(f"{arguments.a!r} is named twice; expected two experiments")
 
-    from kerasqueeze.study import pairing, plots, results, summary, verdicts
+    from kerasqueeze.study import pairing, results, summary, verdicts
+    from kerasqueeze.study.figures import curves
 
     pair = [results.read(arguments.out, name) for name in (arguments.a, arguments.b)]
     pairing.check_same_photos(*pair)
     if arguments.paired:
         pairing.demand_paired(*pair)
     verdict = verdicts.compare(*pair)
-    path = plots.combined_path(arguments.out, arguments.a, arguments.b)
-    plots.draw(pair, path)
+    path = curves.combined_path(arguments.out, arguments.a, arguments.b)
+    curves.draw(pair, path)
     summary.write_summary(arguments.out)
     table = summary.markdown(summary.summarise(pair, results.read_all(arguments.out)))
     print(table, verdict, f"Picture: {path}", sep="\n\n")
 
 
 if __name__ == "__main__":
-    cli.command(main)
+    options.command(main)

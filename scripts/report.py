@@ -10,15 +10,15 @@ that are not there are named in the report's limits.
 
 from pathlib import Path
 
-from kerasqueeze import cli
+from kerasqueeze.commands import options
 
 
 def main() -> None:
     """Parse, write, print."""
-    parser = cli.Parser(description=__doc__)
+    parser = options.Parser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
     parser.add_argument("--exp", metavar="NAME[,NAME…]", help="experiments to report on (default: all of --out)")
-    parser.add_argument("--seeds", type=cli.seeds, metavar="0,1,2", help="seeds to report on (default: all)")
+    parser.add_argument("--seeds", type=options.seeds, metavar="0,1,2", help="seeds to report on (default: all)")
     arguments = parser.parse_args()
 
     from kerasqueeze.study import report
@@ -29,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.command(main)
+    options.command(main)

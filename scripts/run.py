@@ -12,21 +12,23 @@ from pathlib import Path
 
 __command__ = True  # see kerasqueeze/__init__.py
 
-from kerasqueeze import cli
+from kerasqueeze.commands import options
 
 
-def parser() -> cli.Parser:
+def parser() -> options.Parser:
     """Return the command's options."""
-    parser = cli.Parser(description=__doc__)
+    parser = options.Parser(description=__doc__)
     parser.add_argument("--exp", metavar="NAME[,NAME…]", help="experiments to run (default: the two on digits)")
     parser.add_argument("--list", action="store_true", help="show the experiments with their settings and leave")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where the photos are")
-    parser.add_argument("--seeds", type=cli.seeds, default=[0], metavar="0,1,2", help="one run for each (default: 0)")
+    parser.add_argument(
+        "--seeds", type=options.seeds, default=[0], metavar="0,1,2", help="one run for each (default: 0)"
+    )
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
     parser.add_argument("--fresh", action="store_true", help="drop earlier results of these experiments and start over")
     parser.add_argument("--skip-broken", action="store_true", help="leave out photos that cannot be read, by name")
-    cli.add_ways(parser)
-    cli.add_settings(parser)
+    options.add_ways(parser)
+    options.add_settings(parser)
     return parser
 
 
@@ -38,11 +40,11 @@ def main() -> None:
     if arguments.list:
         print(experiments.listing())
         return
-    changes = cli.settings(arguments)
+    changes = options.settings(arguments)
     names = arguments.exp.split(",") if arguments.exp else experiments.DEFAULT
     chosen = [experiments.get(name).override(**changes) for name in names]
 
-    from kerasqueeze.models.switch import set_lowering
+    from kerasqueeze.models.fast.switch import set_lowering
     from kerasqueeze.training import runner
 
     set_lowering(arguments.lowering)
@@ -56,9 +58,9 @@ def main() -> None:
             on_broken="skip" if arguments.skip_broken else "fatal",
             feed=arguments.feed,
         )
-        from kerasqueeze.study import pictures  # after training has begun: it imports matplotlib
+        from kerasqueeze.study.figures import experiment as figures  # after training has begun: it imports matplotlib
 
-        pictures.of_experiment(arguments.out, experiment.name)
+        figures.draw(arguments.out, experiment.name)
 
     from kerasqueeze.study import summary
 
@@ -66,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.command(main)
+    options.command(main)

@@ -12,24 +12,24 @@ from pathlib import Path
 
 __command__ = True  # see kerasqueeze/__init__.py
 
-from kerasqueeze import cli
+from kerasqueeze.commands import options
 
 
 def main() -> None:
     """Parse, run what is left, print the table."""
-    parser = cli.Parser(description=__doc__)
+    parser = options.Parser(description=__doc__)
     parser.add_argument("--exp", metavar="NAME[,NAME…]", help="experiments of the study (default: the two on digits)")
-    parser.add_argument("--seeds", type=cli.seeds, default=[0, 1, 2], metavar="0,1,2", help="(default: 0,1,2)")
+    parser.add_argument("--seeds", type=options.seeds, default=[0, 1, 2], metavar="0,1,2", help="(default: 0,1,2)")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where the photos are")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
     parser.add_argument("--dry-run", action="store_true", help="say what is left and leave")
-    cli.add_ways(parser)
-    cli.add_settings(parser)
+    options.add_ways(parser)
+    options.add_settings(parser)
     arguments = parser.parse_args()
     from kerasqueeze.study import experiments, schedule
 
     names = arguments.exp.split(",") if arguments.exp else experiments.DEFAULT
-    changes = cli.settings(arguments)
+    changes = options.settings(arguments)
     without = {key: value for key, value in changes.items() if key != "weights"}
     chosen = [experiments.get(name) for name in names]
     chosen = [one.override(**(without if one.weights == "none" else changes)) for one in chosen]
@@ -38,16 +38,16 @@ def main() -> None:
         print(schedule.outlook(study, arguments.out))
         return
 
-    from kerasqueeze.models.switch import set_lowering
+    from kerasqueeze.models.fast.switch import set_lowering
     from kerasqueeze.training import runner
 
     set_lowering(arguments.lowering)
 
     def train(experiment, seed):
         runner.run(experiment, [seed], data_dir=arguments.data_dir, out=arguments.out, feed=arguments.feed)
-        from kerasqueeze.study import pictures  # after training: it imports matplotlib
+        from kerasqueeze.study.figures import experiment as figures  # after training: it imports matplotlib
 
-        pictures.of_experiment(arguments.out, experiment.name)
+        figures.draw(arguments.out, experiment.name)
 
     schedule.carry_out(study, arguments.out, train, lambda line: print(line, file=sys.stderr))
 
@@ -57,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.command(main)
+    options.command(main)

@@ -13,24 +13,26 @@ from pathlib import Path
 
 __command__ = True  # see kerasqueeze/__init__.py
 
-from kerasqueeze import cli
+from kerasqueeze.commands import options
 
 
-def parser() -> cli.Parser:
+def parser() -> options.Parser:
     """Return the command's options."""
-    parser = cli.Parser(description=__doc__)
+    parser = options.Parser(description=__doc__)
     parser.add_argument("--exp", metavar="NAME[,NAME…]", required=True, help="experiments to sweep")
     parser.add_argument("--learning-rates", metavar="1e-5,1e-4", help="the grid, instead of the next three")
     parser.add_argument("--from", dest="low", type=float, default=1e-5, help="lowest rate (default: 1e-5)")
     parser.add_argument("--to", dest="high", type=float, default=1e-2, help="highest rate (default: 1e-2)")
     parser.add_argument("--points", type=int, default=7, help="rates, evenly apart in their logarithm (default: 7)")
-    parser.add_argument("--seeds", type=cli.seeds, default=[0], metavar="0,1,2", help="one run for each (default: 0)")
+    parser.add_argument(
+        "--seeds", type=options.seeds, default=[0], metavar="0,1,2", help="one run for each (default: 0)"
+    )
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where the photos are")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where all results lie (default: .)")
     parser.add_argument("--fresh", action="store_true", help="drop earlier results of these points and start over")
     parser.add_argument("--skip-broken", action="store_true", help="leave out photos that cannot be read, by name")
-    cli.add_ways(parser)
-    cli.add_settings(parser, [name for name in cli.SETTINGS if name != "learning_rate"])
+    options.add_ways(parser)
+    options.add_settings(parser, [name for name in options.SETTINGS if name != "learning_rate"])
     return parser
 
 
@@ -41,9 +43,9 @@ def main() -> None:
 
     given = arguments.learning_rates
     rates = sweep.parse_rates(given) if given else sweep.log_grid(arguments.low, arguments.high, arguments.points)
-    chosen = [experiments.get(name).override(**cli.settings(arguments)) for name in arguments.exp.split(",")]
+    chosen = [experiments.get(name).override(**options.settings(arguments)) for name in arguments.exp.split(",")]
 
-    from kerasqueeze.models.switch import set_lowering
+    from kerasqueeze.models.fast.switch import set_lowering
     from kerasqueeze.training import runner
 
     set_lowering(arguments.lowering)
@@ -57,12 +59,12 @@ def main() -> None:
     )
     table = sweep.run(chosen, rates, arguments.seeds, train, arguments.out)
 
-    from kerasqueeze.study import sweep_plots  # after training: it imports matplotlib
+    from kerasqueeze.study.figures import sweep_curves  # after training: it imports matplotlib
 
-    print(sweep.markdown(table), f"Picture: {sweep_plots.draw(table, arguments.out)}", sep="\n\n")
+    print(sweep.markdown(table), f"Picture: {sweep_curves.draw(table, arguments.out)}", sep="\n\n")
     for line in sweep.edge_warnings(table):
         print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":
-    cli.command(main)
+    options.command(main)

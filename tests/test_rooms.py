@@ -11,12 +11,17 @@ import kerasqueeze
 
 PACKAGE = Path(kerasqueeze.__file__).parent
 COMMON = {"errors", "files"}
+ROOMS = {"models", "data", "training", "study", "bench", "commands"}
 ALLOWED = {
+    "startup": COMMON,
     "models": COMMON,
     "data": COMMON,
-    "training": COMMON | {"history", "hugepages", "models", "data"},
+    "training": COMMON | {"history", "startup", "models", "data"},
     "study": COMMON | {"history", "training.experiment"},
+    "bench": COMMON | {"history", "startup", "models", "data", "training", "study"},
+    "commands": COMMON | {"history", "startup"} | ROOMS,
 }
+"""What each room may import beside itself."""
 
 
 def imports(path: Path) -> set[str]:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasqueeze.data import digits, folder, stanford_dogs
 from kerasqueeze.data.cache import Decoded, Photos, decoded
 from kerasqueeze.data.listing import short_digest
 from kerasqueeze.data.progress import Progress, TerminalProgress
+from kerasqueeze.data.sets import digits, folder
+from kerasqueeze.data.sets.stanford_dogs import photos as stanford_dogs
 from kerasqueeze.data.splits import DataSet, Split, at_most, stratified
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import cache_dir

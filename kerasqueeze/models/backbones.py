@@ -13,7 +13,7 @@ import keras
 from keras import applications, layers
 
 from kerasqueeze.errors import UserError, unknown
-from kerasqueeze.models.fast import ByLayerModel
+from kerasqueeze.models.fast.by_layer import ByLayerModel
 from kerasqueeze.models.layers import CaffePreprocessing, full_precision, require_channels_last
 from kerasqueeze.models.squeezenet import MEAN, MIN_SIZE, STD, SqueezeNet1_0, SqueezeNet1_1, check_head
 from kerasqueeze.models.weights import Weights, read_weights

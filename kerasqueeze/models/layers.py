@@ -10,7 +10,7 @@ from jax import lax
 from jax.core import Tracer
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.models.switch import is_fast
+from kerasqueeze.models.fast.switch import is_fast
 
 WINDOW, STRIDE = 3, 2
 

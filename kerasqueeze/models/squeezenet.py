@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from kerasqueeze.errors import UserError, unknown
-from kerasqueeze.models.fast import LoweredModel
+from kerasqueeze.models.fast.network import LoweredModel
 from kerasqueeze.models.imagenet_classes import imagenet_classes
 from kerasqueeze.models.layers import CeilMaxPooling2D, HeUniform, full_precision, require_channels_last
 from kerasqueeze.models.weights import Weights, assign, read_weights

@@ -7,7 +7,7 @@ from typing import Any
 from kerasqueeze import history
 from kerasqueeze.data import datasets
 from kerasqueeze.errors import UserError
-from kerasqueeze.training import identity
+from kerasqueeze.training import provenance
 from kerasqueeze.training.experiment import Experiment, completed
 
 
@@ -25,7 +25,7 @@ def empty(experiment: Experiment, data: datasets.DataSet, weights: dict[str, str
             "test": len(data.test),
         },
         "weights": weights,
-        "code": identity.of_code(),
+        "code": provenance.of_code(),
         "runs": {},
     }
 

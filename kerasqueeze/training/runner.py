@@ -12,30 +12,31 @@ import jax
 import keras
 import numpy as np
 
-from kerasqueeze import history, hugepages
+from kerasqueeze import history
 from kerasqueeze.data import datasets
 from kerasqueeze.data.augment import RandomColour, RandomCropFlip, RandomErase
 from kerasqueeze.data.pipeline import Batches
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import cache_dir, whole_file
 from kerasqueeze.models import backbones
-from kerasqueeze.models.fast import MicroBatchModel
+from kerasqueeze.models.fast.microbatch import MicroBatchModel
 from kerasqueeze.models.imagenet_classes import imagenet_numbers
-from kerasqueeze.training import identity, losses, optimizers, record
+from kerasqueeze.startup import hugepages
+from kerasqueeze.training import losses, optimizers, provenance, record
 from kerasqueeze.training.callbacks import (
     AveragedWeights,
     HistoryWriter,
+    LayersWriter,
     NeverStarted,
     Progress,
     StopAtOverfitting,
     clock,
 )
 from kerasqueeze.training.experiment import Experiment
+from kerasqueeze.training.feed import Feed
 from kerasqueeze.training.metrics import ConfusionMetrics
-from kerasqueeze.training.resident import Feed
 from kerasqueeze.training.resume import Resume, States
 from kerasqueeze.training.traces import Traces
-from kerasqueeze.training.treatment import LayersWriter
 
 SCORING_BATCH = 64
 
@@ -76,7 +77,7 @@ def run(
     """
     if experiment.model not in backbones.NAMES:
         raise unknown("model", experiment.model, backbones.NAMES)
-    weights = identity.weights_file(experiment.weights)
+    weights = provenance.weights_file(experiment.weights)
     backbones.check_weights(experiment.model, _initial(experiment))  # before the photos, which can take long
     keep_compiled()
     if hugepages.reason is not None and jax.default_backend() == "cpu":
@@ -116,7 +117,7 @@ def run(
 def _decisive(found: dict[str, Any]) -> dict[str, Any]:
     """Return what decides what the steps of a record's runs compute, beside shapes."""
     data = {key: found["data"][key] for key in ("classes", "train")}  # with the epochs they decide the schedule
-    return {"experiment": found["experiment"], "data": data, "code": found["code"], "versions": identity.versions()}
+    return {"experiment": found["experiment"], "data": data, "code": found["code"], "versions": provenance.versions()}
 
 
 def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) -> tuple[MicroBatchModel, keras.Model]:
@@ -176,11 +177,11 @@ def _run_seed(
     states: States,
     score_test: bool,
 ) -> dict[str, Any]:
-    revision = identity.git_revision()  # asked now: the files may change while it runs
+    revision = provenance.git_revision()  # asked now: the files may change while it runs
     first = Batches(data.train, experiment.batch_size, seed=seed)[0]
     began_with = {
-        "initial_weights": identity.of_weights(network),
-        "first_batch": identity.of_first_batch(first, model),
+        "initial_weights": provenance.of_weights(network),
+        "first_batch": provenance.of_first_batch(first, model),
     }
     fitted = _fit(experiment, seed, data, fed, model, out, states)
     began = time.perf_counter()
@@ -207,9 +208,9 @@ def _run_seed(
         "seconds": round(seconds, 1),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "git_revision": revision,
-        "code": identity.of_code(),
-        "versions": identity.versions(),
-        "hardware": {**identity.hardware(), **fed.about()},
+        "code": provenance.of_code(),
+        "versions": provenance.versions(),
+        "hardware": {**provenance.hardware(), **fed.about()},
     }
 
 

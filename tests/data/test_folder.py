@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerasqueeze.data import datasets, folder
+from kerasqueeze.data import datasets
 from kerasqueeze.data.progress import Progress
+from kerasqueeze.data.sets import folder
 from kerasqueeze.errors import UserError
 
 

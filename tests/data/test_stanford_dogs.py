@@ -9,9 +9,10 @@ import pytest
 import tiny_dogs
 from scipy.io import loadmat
 
-from kerasqueeze.data import datasets, stanford_dogs
+from kerasqueeze.data import datasets
 from kerasqueeze.data.cache import Decoded, decoded
 from kerasqueeze.data.progress import Progress
+from kerasqueeze.data.sets import stanford_dogs
 from kerasqueeze.errors import UserError
 
 OFFICIAL = Path(__file__).parent / "official_copy"
@@ -115,13 +116,16 @@ from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import without_keras
 import tiny_dogs
-from kerasqueeze.data import cache, stanford_dogs, stanford_dogs_copies, stanford_dogs_local
+from kerasqueeze.data import cache
+from kerasqueeze.data.sets import stanford_dogs
+from kerasqueeze.data.sets.stanford_dogs import copies
+from kerasqueeze.data.sets.stanford_dogs import local
 from kerasqueeze.data.progress import Progress
-photo = stanford_dogs_copies.Tree.photo
+photo = copies.Tree.photo
 def slowly(self, name):
     time.sleep(0.05)
     return photo(self, name)
-stanford_dogs_copies.Tree.photo = slowly
+copies.Tree.photo = slowly
 class Heard(Progress):
     def update(self, task, done, total):
         if done == 1: print(task, flush=True)

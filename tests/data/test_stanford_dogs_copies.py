@@ -9,8 +9,8 @@ import pytest
 import tiny_dogs
 from scipy.io import loadmat
 
-from kerasqueeze.data import stanford_dogs_copies
-from kerasqueeze.data.stanford_dogs_copies import Archives, Tree, find_copy, official_split
+from kerasqueeze.data.sets.stanford_dogs import copies
+from kerasqueeze.data.sets.stanford_dogs.copies import Archives, Tree, find_copy, official_split
 from kerasqueeze.errors import UserError
 
 FORMS = {"archives": tiny_dogs.write_archives, "tree": tiny_dogs.write_tree}
@@ -147,7 +147,7 @@ def test_nothing_leaves_an_archive_by_its_name(tmp_path):
 
 
 def test_large_members_are_refused(copy, monkeypatch):
-    monkeypatch.setattr(stanford_dogs_copies, "MAX_BYTES", 100)
+    monkeypatch.setattr(copies, "MAX_BYTES", 100)
     with pytest.raises(UserError, match="is larger than 0 MiB"):
         copy.photo(tiny_dogs.split().train[0])
 

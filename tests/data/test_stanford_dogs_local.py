@@ -5,7 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 import tiny_dogs
 
-from kerasqueeze.data.stanford_dogs_local import StanfordDogsLocal
+from kerasqueeze.data.sets.stanford_dogs.local import StanfordDogsLocal
 from kerasqueeze.errors import UserError
 
 

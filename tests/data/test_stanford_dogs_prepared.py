@@ -6,8 +6,8 @@ import pytest
 import tensorflow_datasets as tfds
 import tiny_dogs
 
-from kerasqueeze.data import stanford_dogs_prepared as prepared
 from kerasqueeze.data.progress import Progress
+from kerasqueeze.data.sets.stanford_dogs import prepared
 from kerasqueeze.errors import UserError
 
 OFFICIAL = Path(__file__).parent / "official_copy"  # see make_official_copy.py

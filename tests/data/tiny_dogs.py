@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-from kerasqueeze.data.stanford_dogs_copies import OfficialSplit
+from kerasqueeze.data.sets.stanford_dogs.copies import OfficialSplit
 
 BREEDS = ("n02085620-Chihuahua", "n02085782-Japanese_spaniel", "n02110806-basenji")
 TRAIN, TEST = 4, 2

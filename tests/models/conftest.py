@@ -1,7 +1,6 @@
 import pytest
 
-from kerasqueeze.models import port_check
-from kerasqueeze.models.weights import assign
+from kerasqueeze.models.weights import assign, port_check
 
 
 @pytest.fixture(scope="session", params=sorted(port_check.BUILDERS))

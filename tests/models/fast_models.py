@@ -8,7 +8,8 @@ import numpy as np
 from keras import layers
 
 from kerasqueeze import fire_module
-from kerasqueeze.models.fast import LoweredModel, set_lowering
+from kerasqueeze.models.fast import set_lowering
+from kerasqueeze.models.fast.network import LoweredModel
 from kerasqueeze.models.layers import CeilMaxPooling2D
 
 

@@ -8,7 +8,9 @@ import pytest
 from fast_models import lowering, small
 from keras import layers
 
-from kerasqueeze.models.fast import ByLayerModel, MicroBatchModel, compiled
+from kerasqueeze.models.fast import compiled
+from kerasqueeze.models.fast.by_layer import ByLayerModel
+from kerasqueeze.models.fast.microbatch import MicroBatchModel
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="the fast form is for the CPU")
 

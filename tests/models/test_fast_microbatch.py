@@ -9,7 +9,8 @@ import pytest
 from fast_models import float64, images, lowering, quick_compilation, small
 from keras import layers, losses
 
-from kerasqueeze.models.fast import MicroBatchModel, network
+from kerasqueeze.models.fast import network
+from kerasqueeze.models.fast.microbatch import MicroBatchModel
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="micro-batches are for the CPU")
 

@@ -9,7 +9,8 @@ from keras import layers
 
 from kerasqueeze import SqueezeNet1_0, SqueezeNet1_1, fire_module
 from kerasqueeze.errors import UserError
-from kerasqueeze.models.fast import LoweredModel, network, plan, set_lowering
+from kerasqueeze.models.fast import network, plan, set_lowering
+from kerasqueeze.models.fast.network import LoweredModel
 from kerasqueeze.models.layers import CeilMaxPooling2D
 
 pytestmark = [

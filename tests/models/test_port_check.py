@@ -9,7 +9,7 @@ import torch_files as write
 import kerasqueeze
 from kerasqueeze.data.decode import read_photo
 from kerasqueeze.errors import UserError
-from kerasqueeze.models import port_check
+from kerasqueeze.models.weights import port_check
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SCRIPT = Path(kerasqueeze.__file__).parents[1] / "scripts" / "check_port.py"

@@ -9,9 +9,8 @@ import kerasqueeze
 from kerasqueeze import SqueezeNet1_0, SqueezeNet1_1
 from kerasqueeze.data.decode import read_photo
 from kerasqueeze.errors import UserError
-from kerasqueeze.models import port_check
 from kerasqueeze.models.imagenet_classes import imagenet_classes
-from kerasqueeze.models.weights import assign
+from kerasqueeze.models.weights import assign, port_check
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 FIRE = ["squeeze1x1", "expand1x1", "expand3x3", "concat"]

@@ -10,7 +10,7 @@ import pytest
 import torch_files as write
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.models.torch_file import read_state_dict
+from kerasqueeze.models.weights.torch_file import read_state_dict
 
 TINY = Path(__file__).parents[1] / "references"
 FLOATS = np.arange(6, dtype="<f4")

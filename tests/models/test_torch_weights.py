@@ -9,8 +9,7 @@ import torch_files as write
 
 from kerasqueeze import SqueezeNet1_0, SqueezeNet1_1
 from kerasqueeze.errors import UserError
-from kerasqueeze.models import port_check, torch_weights
-from kerasqueeze.models.weights import assign, read_weights
+from kerasqueeze.models.weights import assign, port_check, read_weights, torch_weights
 
 
 @functools.cache

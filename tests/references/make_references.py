@@ -16,8 +16,7 @@ import torch
 
 import kerasqueeze
 from kerasqueeze.files import whole_file
-from kerasqueeze.models import port_check, port_torchvision
-from kerasqueeze.models.weights import read_weights
+from kerasqueeze.models.weights import port_check, port_torchvision, read_weights
 
 HERE = Path(__file__).parent
 

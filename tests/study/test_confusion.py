@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 from synthetic import NAMES, make
 
-from kerasqueeze.study import confusion
+from kerasqueeze.study.figures import confusion
 from kerasqueeze.study.results import read
 
 CLASSES = 5

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.study import html, report_text
+from kerasqueeze.study.report import html, text
 
 VOID = {"meta", "img", "br", "hr"}
 
@@ -37,7 +37,7 @@ def test_pictures_are_inside_and_tags_are_balanced(tmp_path):
     (tmp_path / "PNG").mkdir()
     path = tmp_path / "PNG" / "a b.png"
     matplotlib.image.imsave(path, np.zeros((2, 2, 3)))
-    table = report_text.table(["class", "share"], [["<b>|*`&", 0.5], ["x", "0.1 [0.0, 0.2]"]])
+    table = text.table(["class", "share"], [["<b>|*`&", 0.5], ["x", "0.1 [0.0, 0.2]"]])
     page = html.page(f"# Title & more\n\n{table}\n\n![a picture](<PNG/a b.png>)\n", tmp_path)
     parser = Balance()
     parser.feed(page)

@@ -9,7 +9,8 @@ from synthetic import edit, make, study
 
 from kerasqueeze import history
 from kerasqueeze.errors import UserError
-from kerasqueeze.study import html, report, report_text
+from kerasqueeze.study import report
+from kerasqueeze.study.report import html, text
 from kerasqueeze.study.results import read
 
 
@@ -170,8 +171,8 @@ def test_nothing_to_report_on_and_unknown_names_are_said(tmp_path):
 def test_other_forms_of_amsgrad_are_explained_where_they_occur(tmp_path):
     make(tmp_path, "a", [0])
     make(tmp_path, "b", [0], optimizer="amsgrad", amsgrad_form="paper")
-    assert "amsgrad_form=paper" in report_text.theory([read(tmp_path, "b")])
-    assert "amsgrad_form" not in report_text.theory([read(tmp_path, "a")])
+    assert "amsgrad_form=paper" in text.theory([read(tmp_path, "b")])
+    assert "amsgrad_form" not in text.theory([read(tmp_path, "a")])
 
 
 def test_the_number_of_parameters_of_a_fire_block_is_the_networks():

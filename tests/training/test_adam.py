@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from kerasqueeze.models import backbones
-from kerasqueeze.training import adam
+from kerasqueeze.training.optimizers import adam
 
 BETA_1, BETA_2, EPSILON, RATE, CLIP = 0.9, 0.95, 1e-7, 0.01, 1.0  # a beta_2 that forgets the spike in 60 steps
 SHAPES = {"conv1/kernel": (3, 2), "conv1/bias": (2,), "fire2_squeeze1x1/kernel": (4,), "fire2_expand1x1/bias": (3,)}

@@ -7,8 +7,9 @@ import numpy as np
 import optax
 import pytest
 
-from kerasqueeze.training import adam, optimizers
+from kerasqueeze.training import optimizers
 from kerasqueeze.training.experiment import Experiment
+from kerasqueeze.training.optimizers import adam
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 

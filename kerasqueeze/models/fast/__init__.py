@@ -2,7 +2,7 @@
 
 The functional graph of Keras layers stays the definition. XLA's CPU code for convolutions and pools is slow, above all
 in the backward pass, so `LoweredModel` computes the same variables in another form, and `MicroBatchModel` trains in
-pieces that stay in the cache; `models/switch.py` chooses. Each trick is a function with its reason:
+pieces that stay in the cache; `switch.py` chooses. Each trick is a function with its reason:
 
 - `products.py`: convolutions as matrix products;
 - `pooled.py`: convolution and pool in one, and the first convolution;
@@ -17,9 +17,6 @@ Tried and left: Winograd's filtering, F(2×2, 3×3), for the 3×3 convolutions. 
 place of 62 %, but the transformations around them take all that is saved, and compilation twice as long.
 """
 
-from kerasqueeze.models.fast.by_layer import ByLayerModel
-from kerasqueeze.models.fast.microbatch import MicroBatchModel
-from kerasqueeze.models.fast.network import LoweredModel
-from kerasqueeze.models.switch import set_lowering
+from kerasqueeze.models.fast.switch import set_lowering
 
-__all__ = ["ByLayerModel", "LoweredModel", "MicroBatchModel", "set_lowering"]
+__all__ = ["set_lowering"]

@@ -16,8 +16,8 @@ import keras
 from jax import lax
 
 from kerasqueeze.models.fast import products
+from kerasqueeze.models.fast.switch import is_fast
 from kerasqueeze.models.layers import max_pool_by_slices
-from kerasqueeze.models.switch import is_fast
 
 
 @keras.saving.register_keras_serializable("kerasqueeze")

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import keras
 
-from kerasqueeze.models.switch import is_fast
+from kerasqueeze.models.fast.switch import is_fast
 
 OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 """No kind of operation for YNNPACK."""

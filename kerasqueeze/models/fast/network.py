@@ -13,7 +13,7 @@ from kerasqueeze.models.fast.fire import convolve, expand, expand_pooled
 from kerasqueeze.models.fast.microbatch import PER_IMAGE, MicroBatchModel, run
 from kerasqueeze.models.fast.plan import Plan, read
 from kerasqueeze.models.fast.pooled import convolved, pooled, stem
-from kerasqueeze.models.switch import is_fast
+from kerasqueeze.models.fast.switch import is_fast
 
 CACHE = 14 << 20
 """Bytes that the first convolution's maps of a micro-batch may take."""

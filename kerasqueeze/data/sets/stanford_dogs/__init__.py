@@ -1,0 +1,1 @@
+"""Stanford Dogs in the forms that people have it in."""

@@ -1,0 +1,1 @@
+"""The pictures in PNG/, one file a kind."""

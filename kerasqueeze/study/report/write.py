@@ -1,0 +1,144 @@
+"""The report: every finished experiment of one data set in one text, made from the CSV and JSON files alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kerasqueeze import history
+from kerasqueeze.errors import UserError, unknown
+from kerasqueeze.files import whole_file, write_text
+from kerasqueeze.study import evidence, experiments, questions
+from kerasqueeze.study.figures import confusion, curves, layers
+from kerasqueeze.study.labels import label
+from kerasqueeze.study.questions import Question
+from kerasqueeze.study.report import html, sections, text, verdicts
+from kerasqueeze.study.results import Result, read
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a report is made of.
+
+    Attributes:
+        out: Folder with CSV/ and PNG/, where the report goes.
+        results: The experiments, controls first, then in the order of their names.
+        missing: Experiments that were wanted and are not there.
+        asked: The comparisons.
+    """
+
+    out: Path
+    results: list[Result]
+    missing: list[str] = field(default_factory=list)
+    asked: list[Question] = field(default_factory=list)
+
+
+def write(out: Path, names: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> tuple[Path, Path]:
+    """Write `REPORT.md` and `REPORT.html` below `out`, with their pictures in PNG/ and class tables in CSV/.
+
+    Args:
+        out: Folder that `CSV/` lies in.
+        names: Experiments to report on; all of `out` if None. Those that are not there are named in the limits.
+        seeds: Seeds to report on; all if None.
+
+    Returns:
+        The paths of both files.
+
+    Raises:
+        UserError: If there is nothing to report on, or files are partial, stale, of different code or other photos.
+    """
+    material = gather(Path(out), names, seeds)
+    _draw(material)
+    _write_classes(material)
+    composed = compose(material)
+    markdown, page = Path(out) / "REPORT.md", Path(out) / "REPORT.html"
+    whole = html.page(composed, Path(out))
+    write_text(markdown, composed)
+    write_text(page, whole)
+    return markdown, page
+
+
+def gather(out: Path, names: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> Material:
+    """Read and check what a report is made of.
+
+    Raises:
+        UserError: As `write`.
+    """
+    there = {path.stem: history.read_json(path)["runs"] for path in sorted((out / "CSV").glob("*.json"))}
+    for name in names or ():
+        if name not in experiments.EXPERIMENTS and name not in there:
+            raise unknown("experiment", name, {*experiments.EXPERIMENTS, *there})
+    # A sweep never looks at the test photos: no part of a report unless it is named.
+    scored = [name for name, runs in there.items() if name in experiments.EXPERIMENTS or _scored(runs)]
+    found = [read(out, name) for name in names or scored if there.get(name)]
+    if seeds is not None:
+        found = [result.only(set(seeds)) for result in found]
+        found = [result for result in found if result.runs]
+    if not found:
+        raise UserError(f"no finished experiment below {out}; run one first: python scripts/run.py --out {out}")
+    found.sort(key=lambda result: (result.trained, result.name))
+    evidence.check(found)
+    dataset = found[0].data["name"]
+    known = [name for name, arm in experiments.EXPERIMENTS.items() if arm.dataset == dataset]
+    wanted = names or list(dict.fromkeys([*known, *scored]))
+    missing = [name for name in wanted if name not in {result.name for result in found}]
+    asked = questions.ask(found)
+    for question in asked:
+        if question.kind == "optimizer":
+            evidence.check_pair_is_complete(question.a, question.b)
+    return Material(out, found, missing, asked)
+
+
+def compose(material: Material) -> str:
+    """Return the report in Markdown; its pictures have to be drawn already."""
+    results, asked, out = material.results, material.asked, material.out
+    title = f"# {sections.data_name(results)}: what {len(results)} experiments show"
+    parts = [
+        title,
+        verdicts.in_short(results, asked),
+        sections.question(results, asked),
+        sections.data(results),
+        sections.protocol(results),
+        sections.outcomes(results),
+        *(verdicts.section(kind, asked) for kind in ("optimizer", "pretraining", "control")),
+        sections.courses(results, asked),
+        sections.classes(results),
+        sections.layers(results, out),
+        sections.tables(out),
+        sections.cost(results),
+        verdicts.limits(results, asked, material.missing),
+        f"## What a Fire block, Adam and AMSGrad compute\n\n{text.theory(results)}",
+        sections.provenance(results),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _scored(runs: dict) -> bool:
+    return any("test" in run for run in runs.values())
+
+
+def _draw(material: Material) -> None:
+    """Draw every picture of the report again, so that none is older than the numbers."""
+    out = material.out
+    curves.draw_intervals(material.results, curves.intervals_path(out))
+    for question in material.asked:
+        if question.kind != "control":
+            curves.draw([question.a, question.b], curves.combined_path(out, question.a.name, question.b.name))
+    for result in material.results:
+        if result.trained:
+            curves.draw([result], curves.single_path(out, result.name))
+        if history.layers_path(out, result.name).exists():
+            layers.draw(out, result.name)
+        matrix = confusion.of_result(result)
+        if matrix is not None:
+            seeds = len(result.runs)
+            title = f"{label(result)}: {result.data['test']} test photos" + (f", {seeds} seeds" if seeds > 1 else "")
+            confusion.draw(matrix, result.class_names, title, confusion.picture_path(out, result.name))
+
+
+def _write_classes(material: Material) -> None:
+    for result in material.results:
+        matrix = confusion.of_result(result)
+        if matrix is not None:
+            table = confusion.table(matrix, result.class_names, len(result.runs))
+            with whole_file(material.out / "CSV" / f"{result.name}_classes.csv") as part:
+                table.to_csv(part, index=False, lineterminator="\n", float_format="%.5f")
