@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TextIO
 
 WIDE = 80
-"""Columns from which a bar has room for its whole label."""
+"""Columns from which a bar has room for its whole label and for the bar itself."""
 _quiet = False
 
 
@@ -50,7 +50,7 @@ def bar(label: str, short: str, total: int, unit: str, stream: TextIO | None = N
 
     Args:
         label: What is under way.
-        short: The same for a narrow terminal.
+        short: The same for a narrow terminal, which gets percentage, time left and rate.
         total: How many units it has.
         unit: What is counted, in the singular.
         stream: Where it is drawn; standard error if None.
@@ -66,6 +66,7 @@ def bar(label: str, short: str, total: int, unit: str, stream: TextIO | None = N
         desc=label if wide else short,
         total=total,
         unit=f" {unit}" if wide else "",
+        bar_format=None if wide else "{desc}: {percentage:3.0f}% [{remaining}, {rate_fmt}]",
         file=stream,
         leave=False,
         dynamic_ncols=True,

@@ -1,6 +1,7 @@
 """What tests share: real photos and weights, a cache, quick compilation and terminals of their own."""
 
 import os
+import select
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,9 +69,12 @@ class Terminal:
         self.stream, self.text = os.fdopen(slave, "w", encoding="utf-8"), ""
 
     def read(self) -> str:
-        """Add what was written since; there has to be some."""
+        """Add what was written since, and return all."""
         self.stream.flush()
-        self.text += os.read(self.master, 1 << 20).decode()
+        found = b""
+        while select.select([self.master], [], [], 0.05)[0]:
+            found += os.read(self.master, 1 << 16)
+        self.text += found.decode()
         return self.text
 
     def screen(self) -> list[str]:
