@@ -1,6 +1,6 @@
 """Wrote what lies here: results and networks as the first published version (07bc03a) left them.
 
-    PYTHONPATH=CHECKOUT_OF_THAT_VERSION python make.py tests/references/earlier
+PYTHONPATH=CHECKOUT_OF_THAT_VERSION python make.py tests/references/earlier
 """
 
 import shutil
@@ -10,12 +10,13 @@ from pathlib import Path
 import kerasqueeze  # isort: skip  (chooses the backend)
 import keras
 import numpy as np
+from kerasqueeze.training.adam import CorrectedAMSGrad  # where it was then
+
 from kerasqueeze.data.augment import RandomColour, RandomCropFlip, RandomErase
 from kerasqueeze.models.fast.by_layer import ByLayerModel
 from kerasqueeze.models.fast.network import LoweredModel
 from kerasqueeze.models.layers import CaffePreprocessing, CeilMaxPooling2D, HeUniform
 from kerasqueeze.training import losses, runner
-from kerasqueeze.training.adam import CorrectedAMSGrad  # where it was then
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.metrics import ConfusionMetrics
 
