@@ -42,7 +42,6 @@ COLUMNS = (
     "images_per_second",
 )
 PREDICTION_COLUMNS = ("seed", "photo", "label", "predicted")
-
 LAYER_COLUMNS = (
     "seed",
     "epoch",
@@ -144,9 +143,14 @@ def read_csv(path: Path) -> pd.DataFrame:
     return frame.sort_values(["seed", "epoch"], ignore_index=True)
 
 
+def no_rows() -> pd.DataFrame:
+    """Return a history without rows, that of an experiment which trains nothing."""
+    return pd.DataFrame(columns=pd.Index(COLUMNS), dtype=float)
+
+
 def replace_rows(path: Path, seed: int, rows: list[dict[str, float]]) -> None:
     """Write the rows of one seed beside those of the others; a row an epoch, with the columns `COLUMNS`."""
-    frame = pd.DataFrame(rows, columns=pd.Index(COLUMNS), dtype=None if rows else float)
+    frame = pd.DataFrame(rows) if rows else no_rows()
     with locked(path):
         if path.exists():  # read anew each time: another process may be at work on another seed
             earlier = read_csv(path)
