@@ -11,8 +11,10 @@ the names and meanings of `kerasqueeze.training.adam.ObservedAdam.end_epoch`.
 
 from __future__ import annotations  # pandas is not loaded yet
 
+import hashlib
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ import numpy as np
 
 from kerasqueeze.errors import UserError
 from kerasqueeze.files import whole_file, write_text
+from kerasqueeze.locks import locked
 from kerasqueeze.startup import imports
 
 if TYPE_CHECKING:
@@ -39,7 +42,6 @@ COLUMNS = (
     "images_per_second",
 )
 PREDICTION_COLUMNS = ("seed", "photo", "label", "predicted")
-
 LAYER_COLUMNS = (
     "seed",
     "epoch",
@@ -72,6 +74,11 @@ def layers_path(out: Path, experiment: str) -> Path:
     return Path(out) / "CSV" / f"{experiment}_layers.csv"
 
 
+def network_path(out: Path, experiment: str, seed: int) -> Path:
+    """Return where the trained network lies below the folder `out`; who holds its lock (`locks`) is at work on it."""
+    return Path(out) / "models" / f"{experiment}_seed{seed}.keras"
+
+
 def read_predictions(path: Path) -> pd.DataFrame:
     """Read the predictions for the test photos.
 
@@ -102,11 +109,12 @@ def read_predictions(path: Path) -> pd.DataFrame:
 def write_predictions(path: Path, seed: int, labels: np.ndarray, predicted: np.ndarray) -> None:
     """Write the predictions of one seed beside those of the others: true and predicted classes, (N,) each."""
     rows = pd.DataFrame({"seed": seed, "photo": np.arange(len(labels)), "label": labels, "predicted": predicted})
-    if Path(path).exists():
-        earlier = read_predictions(path)
-        rows = pd.concat([earlier[earlier["seed"] != seed], rows], ignore_index=True)
-    with whole_file(path) as part:
-        rows.astype(int).sort_values(["seed", "photo"]).to_csv(part, index=False, lineterminator="\n")
+    with locked(path):
+        if path.exists():
+            earlier = read_predictions(path)
+            rows = pd.concat([earlier[earlier["seed"] != seed], rows], ignore_index=True)
+        with whole_file(path) as part:
+            rows.astype(int).sort_values(["seed", "photo"]).to_csv(part, index=False, lineterminator="\n")
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -140,13 +148,15 @@ def no_rows() -> pd.DataFrame:
     return pd.DataFrame(columns=pd.Index(COLUMNS), dtype=float)
 
 
-def put_rows(path: Path, seed: int, rows: list[dict[str, float]]) -> None:
+def replace_rows(path: Path, seed: int, rows: list[dict[str, float]]) -> None:
     """Write the rows of one seed beside those of the others; a row an epoch, with the columns `COLUMNS`."""
-    frame = pd.DataFrame(rows)
-    if path.exists():  # read anew each time: another process may be at work on another seed
-        earlier = read_csv(path)
-        frame = pd.concat([earlier[earlier["seed"] != seed], frame], ignore_index=True)
-    write_csv(path, frame)
+    frame = pd.DataFrame(rows) if rows else no_rows()
+    with locked(path):
+        if path.exists():  # read anew each time: another process may be at work on another seed
+            earlier = read_csv(path)
+            others = earlier[earlier["seed"] != seed]
+            frame = pd.concat([others, frame], ignore_index=True) if rows else others
+        write_csv(path, frame)
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
@@ -175,7 +185,7 @@ def read_layers(path: Path) -> pd.DataFrame:
     return frame
 
 
-def put_layers(path: Path, seed: int, epoch: int, columns: dict[str, Any]) -> None:
+def replace_layers(path: Path, seed: int, epoch: int, columns: dict[str, Any]) -> None:
     """Write what one epoch of one seed was like; rows of other seeds and of this seed's earlier epochs are kept.
 
     Args:
@@ -185,11 +195,12 @@ def put_layers(path: Path, seed: int, epoch: int, columns: dict[str, Any]) -> No
         columns: The other columns of `LAYER_COLUMNS`, a value for each block.
     """
     frame = pd.DataFrame({"seed": seed, "epoch": epoch, **columns})
-    if path.exists():  # read anew each time: another process may be at work on another seed
-        earlier = read_layers(path)
-        kept = earlier[(earlier["seed"] != seed) | (earlier["epoch"] < epoch)]
-        frame = pd.concat([kept, frame], ignore_index=True) if len(kept) else frame
-    write_layers(path, frame)
+    with locked(path):
+        if path.exists():  # read anew each time: another process may be at work on another seed
+            earlier = read_layers(path)
+            kept = earlier[(earlier["seed"] != seed) | (earlier["epoch"] < epoch)]
+            frame = pd.concat([kept, frame], ignore_index=True) if len(kept) else frame
+        write_layers(path, frame)
 
 
 def write_layers(path: Path, frame: pd.DataFrame) -> None:
@@ -221,6 +232,51 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
     write_text(path, json.dumps(_finite(record), indent=2, allow_nan=False) + "\n")
 
 
+def hash_rows(out: Path, experiment: str, seeds: Iterable[int]) -> dict[int, dict[str, str]]:
+    """Hash what the experiment's files hold of each seed: by seed, the kinds of files that exist, a hash each.
+
+    Values are hashed as float32, which is what the losses and shares were measured in: a program that saves a file
+    anew with other line ends, `1.0` for `1` or fifteen digits for seventeen changes no hash.
+    """
+    files = {kind: (path(out, experiment), read) for kind, (path, read) in _FILES.items()}
+    frames = {kind: read(path) for kind, (path, read) in files.items() if path.exists()}
+    return {seed: {kind: _hash(rows[rows["seed"] == seed]) for kind, rows in frames.items()} for seed in seeds}
+
+
+def check_rows(out: Path, experiment: str, runs: dict[str, dict[str, Any]]) -> None:
+    """Refuse files that were changed after a run of the record was finished.
+
+    Args:
+        out: Folder that `CSV/` lies in.
+        experiment: Its name.
+        runs: The runs of its record by seed; those recorded before there were hashes pass.
+
+    Raises:
+        UserError: One line that names the file and the seed.
+    """
+    recorded = {int(seed): run["rows"] for seed, run in runs.items() if run.get("rows")}
+    for seed, found in hash_rows(out, experiment, recorded).items() if recorded else ():
+        for kind, value in found.items():
+            if recorded[seed].get(kind, value) != value:
+                raise UserError(
+                    f"{_FILES[kind][0](out, experiment)} was changed after seed {seed} was run: its rows are not those "
+                    f"recorded; bring the file back, or run the experiment anew: --exp {experiment} --fresh"
+                )
+
+
+def _hash(rows: pd.DataFrame) -> str:
+    found = hashlib.sha256()
+    for name, column in rows.drop(columns="seed").items():
+        found.update(f"{name}\n".encode())
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            with np.errstate(over="ignore"):  # infinite in float32 as well
+                values = column.to_numpy("float64").astype("<f4")
+            found.update(np.where(np.isnan(values), np.float32(np.nan), values + 0).astype("<f4").tobytes())
+        else:
+            found.update("\n".join(map(str, column)).encode())
+    return found.hexdigest()[:16]
+
+
 def _table(path: Path, remedy: str) -> pd.DataFrame:
     try:
         return pd.read_csv(path)
@@ -234,3 +290,11 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+_FILES = {
+    "history": (csv_path, read_csv),
+    "layers": (layers_path, read_layers),
+    "predictions": (predictions_path, read_predictions),
+}
+"""The files with rows of each seed, by the names that records use: where they lie and what reads them."""

@@ -1,6 +1,9 @@
-"""Where the real photos and weights are, for the tests that use them."""
+"""What tests share: real photos and weights, a cache, quick compilation and terminals of their own."""
 
 import os
+import select
+import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,3 +53,51 @@ def real_data() -> Path:
 def real_weights() -> Path:
     """Folder with squeezenet1_0-*.pth and squeezenet1_1-*.pth in torchvision's layout."""
     return _folder("KERASQUEEZE_TEST_WEIGHTS")
+
+
+class Terminal:
+    """A pseudo-terminal: `stream` writes to it.
+
+    Attributes:
+        text: All that was written, as `read` found it.
+    """
+
+    def __init__(self, columns: int):
+        fcntl, termios = (pytest.importorskip(name) for name in ("fcntl", "termios"))
+        self.master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.stream, self.text = os.fdopen(slave, "w", encoding="utf-8"), ""
+
+    def read(self) -> str:
+        """Add what was written since, and return all."""
+        self.stream.flush()
+        found = b""
+        while select.select([self.master], [], [], 0.05)[0]:
+            found += os.read(self.master, 1 << 16)
+        self.text += found.decode()
+        return self.text
+
+    def screen(self) -> list[str]:
+        """Return the lines that a person sees in the end, without those that are empty."""
+        lines = []
+        for written in self.text.split("\r\n"):
+            line = ""
+            for part in written.split("\r"):
+                line = part + line[len(part) :]
+            lines.append(line.rstrip())
+        return [line for line in lines if line]
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[[int], Terminal]]:
+    """Return what makes a terminal so many columns wide."""
+    made: list[Terminal] = []
+
+    def make(columns: int) -> Terminal:
+        made.append(Terminal(columns))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stream.close()
+        os.close(one.master)

@@ -10,7 +10,7 @@ import pytest
 import kerasqueeze
 
 PACKAGE = Path(kerasqueeze.__file__).parent
-COMMON = {"errors", "files"}
+COMMON = {"errors", "files", "locks", "progress"}
 ROOMS = {"models", "data", "training", "study", "bench", "commands"}
 ALLOWED = {
     "startup": COMMON,

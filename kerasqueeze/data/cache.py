@@ -119,7 +119,7 @@ def decoded(photos: Photos, size: int, folder: Path, on_broken: str, progress: P
     if broken and on_broken == "fatal":
         raise UserError(f"{some(list(broken))} cannot be decoded; {_REMEDY}")
     for name, reason in broken.items():
-        progress.note(f"left out: {name} cannot be decoded ({reason})")
+        progress.warn(f"left out: {name} cannot be decoded ({reason})")
     return result
 
 

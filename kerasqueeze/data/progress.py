@@ -1,8 +1,9 @@
 """Word from long preparations to whoever waits for them."""
 
-import sys
 import time
 from typing import TextIO
+
+from kerasqueeze import progress
 
 
 class Progress:
@@ -12,36 +13,44 @@ class Progress:
         """`done` of `total` photos of `task` are finished; called often."""
 
     def note(self, text: str) -> None:
+        """One line that tells what happens."""
+
+    def warn(self, text: str) -> None:
         """One line that the user has to see."""
+        self.note(text)
 
 
 class TerminalProgress(Progress):
-    """One line on a terminal that counts up; without a terminal one line a finished task.
+    """A bar on a terminal; one line a finished task there and elsewhere.
 
     Args:
         stream: Where to write; default standard error.
     """
 
     def __init__(self, stream: TextIO | None = None):
-        self._stream = stream or sys.stderr
-        self._start = self._last = 0.0
+        self._stream, self._bar, self._began = stream, None, 0.0
 
     def update(self, task: str, done: int, total: int) -> None:
-        """Write the count, at most ten times a second."""
-        now = time.monotonic()
+        """Move the bar; at the end write the line."""
         if done <= 1:
-            self._start = now
-        terminal = self._stream.isatty()
-        if done < total and (not terminal or now - self._last < 0.1):
-            return
-        self._last = now
-        text = f"{task}: {done} of {total} photos, {now - self._start:.0f} s"
-        self._write(f"\r\x1b[K{text}" if terminal else text, end="\n" if done >= total else "")
+            self._close()
+            self._began = time.monotonic()
+            self._bar = progress.bar(task, task, total, "photo", self._stream)
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+        if done >= total:
+            self._close()
+            progress.say(f"{task}: {done} of {total} photos, {time.monotonic() - self._began:.0f} s", self._stream)
 
     def note(self, text: str) -> None:
         """Write the line."""
-        self._write(f"\r\x1b[K{text}" if self._stream.isatty() else text, end="\n")
+        progress.say(text, self._stream)
 
-    def _write(self, text: str, end: str) -> None:
-        self._stream.write(text + end)
-        self._stream.flush()
+    def warn(self, text: str) -> None:
+        """Write the line, whether quiet or not."""
+        progress.warn(text, self._stream)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

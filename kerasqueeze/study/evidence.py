@@ -24,6 +24,9 @@ def problems(result: Result) -> list[str]:
         found.append("recorded before the code was (an older record)")
     elif len(codes) > 1:
         found.append("its seeds were run by different code")
+    numerics = [run["numerics"] for run in result.runs.values() if "numerics" in run]
+    if any(other != numerics[0] for other in numerics[1:]):
+        found.append("its seeds were computed with different numeric settings")
     for seed, run in result.runs.items():
         found += [f"seed {seed}: {problem}" for problem in (*_history(result, seed, run), *_scores(result, seed, run))]
     return found

@@ -10,11 +10,14 @@ from kerasqueeze.study.results import Result
 
 HASHES = {"initial_weights": "initial weights differ", "first_batch": "the first batch differs", "code": "code differs"}
 """What a pair has in common, as named in the records, and what to say where it has not."""
+NUMERICS = {"numerics": "numeric settings differ"}
+"""The same for what a record may be too old to hold."""
 REMEDIES = {
     "initial_weights": "initial weights that differ are a treatment of their own: leave --paired out",
     "first_batch": "a first batch that differs comes of another image size, batch size, crop or data: set them alike "
     "and run again with --fresh, or leave --paired out",
     "code": "run both again by the same code, with --fresh",
+    "numerics": "run both again with the same settings of Keras, JAX and XLA, with --fresh",
     "missing": "run again with --fresh",
     "seeds": "run both with the same --seeds, or leave --paired out",
 }
@@ -47,7 +50,7 @@ def why_not_paired(a: Result, b: Result) -> dict[str, str]:
     if not seeds:
         return {"seeds": "no seed in common"}
     found = {}
-    for key, words in HASHES.items():
+    for key, words in {**HASHES, **NUMERICS}.items():
         values = {seed: (a.runs[seed].get(key), b.runs[seed].get(key)) for seed in seeds}
         different = [seed for seed, (first, second) in values.items() if first and second and first != second]
         if different:

@@ -114,6 +114,7 @@ def read(out: Path, name: str) -> Result:
     for seed, run in record["runs"].items():
         if (rows["seed"] == int(seed)).sum() != run["epochs"]:
             raise UserError(f"{csv} and {json.name} do not agree on seed {seed}; run it again with --fresh")
+    history.check_rows(out, name, record["runs"])
     predictions = history.predictions_path(out, name)
     found = history.read_predictions(predictions) if predictions.exists() else None
     return Result(name, record, rows.reset_index(drop=True), found, unfinished)

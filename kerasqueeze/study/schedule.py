@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerasqueeze import history
+from kerasqueeze import history, locks
 from kerasqueeze.training.experiment import Experiment, completed
 
 
 @dataclass(frozen=True)
-class Run:
-    """One experiment and seed."""
+class PlannedRun:
+    """One experiment and seed of a study, run or not."""
 
     experiment: Experiment
     seed: int
@@ -20,25 +20,25 @@ class Run:
         return f"{self.experiment.name} seed {self.seed}"
 
 
-def runs(experiments: Sequence[Experiment], seeds: Sequence[int]) -> list[Run]:
+def runs(experiments: Sequence[Experiment], seeds: Sequence[int]) -> list[PlannedRun]:
     """Return every experiment with every seed, all experiments of a seed before the next: pairs are whole early.
 
     An experiment that trains nothing is the same for every seed and runs once.
     """
     return [
-        Run(experiment, seed)
+        PlannedRun(experiment, seed)
         for place, seed in enumerate(seeds)
         for experiment in experiments
         if experiment.epochs or not place
     ]
 
 
-def left(all_runs: Sequence[Run], out: Path) -> list[Run]:
+def left(all_runs: Sequence[PlannedRun], out: Path) -> list[PlannedRun]:
     """Return the runs that are not finished below `out`; of an experiment with other settings there, all."""
     return [run for run in all_runs if str(run.seed) not in _runs(run.experiment, out)]
 
 
-def seconds(run: Run, finished: Sequence[tuple[Experiment, float]]) -> float | None:
+def seconds(run: PlannedRun, finished: Sequence[tuple[Experiment, float]]) -> float | None:
     """Estimate how long a run takes.
 
     Args:
@@ -75,7 +75,7 @@ def finished(experiments: Sequence[Experiment], out: Path) -> list[tuple[Experim
     ]
 
 
-def outlook(all_runs: Sequence[Run], out: Path) -> str:
+def outlook(all_runs: Sequence[PlannedRun], out: Path) -> str:
     """Say what is left below `out` and about how long it will take."""
     missing = left(all_runs, out)
     known = finished([run.experiment for run in {run.experiment.name: run for run in all_runs}.values()], out)
@@ -91,9 +91,12 @@ def outlook(all_runs: Sequence[Run], out: Path) -> str:
 
 
 def carry_out(
-    all_runs: Sequence[Run], out: Path, train: Callable[[Experiment, int], object], tell: Callable[[str], object]
+    all_runs: Sequence[PlannedRun], out: Path, train: Callable[[Experiment, int], object], tell: Callable[[str], object]
 ) -> int:
-    """Run what is left, and say before each run what is left then.
+    """PlannedRun what is left, and say before each run what is left then.
+
+    A study that is started from several terminals is shared among them: each run is one process's, and all of them
+    return when the whole study is finished. What a killed process leaves is run by another.
 
     Args:
         all_runs: The study.
@@ -102,14 +105,20 @@ def carry_out(
         tell: Takes the lines.
 
     Returns:
-        How many runs there were.
+        How many runs this process has done.
     """
-    missing = left(all_runs, out)
-    for run in missing:
-        tell(outlook(all_runs, out))
-        train(run.experiment, run.seed)
+    done = 0
+
+    def work(run: PlannedRun) -> None:
+        nonlocal done
+        if left([run], out):  # another process may have finished it by now
+            tell(outlook(all_runs, out))
+            train(run.experiment, run.seed)
+            done += 1
+
+    locks.share(left(all_runs, out), lambda run: history.network_path(out, run.experiment.name, run.seed), work, tell)
     tell(outlook(all_runs, out))
-    return len(missing)
+    return done
 
 
 def _runs(experiment: Experiment, out: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from kerasqueeze.errors import UserError
 from kerasqueeze.files import whole_file
+from kerasqueeze.locks import locked
 from kerasqueeze.study.figures import confusion
 from kerasqueeze.study.pairing import check_same_photos
 from kerasqueeze.study.results import METRICS, Result, read_all
@@ -35,9 +36,11 @@ def summarise(results: Sequence[Result], controls: Sequence[Result] | None = Non
 
 def write_summary(out: Path) -> pd.DataFrame:
     """Write `CSV/summary.csv` of all experiments below `out` and return it."""
-    table = summarise(read_all(out))
-    with whole_file(Path(out) / "CSV" / "summary.csv") as part:
-        table.to_csv(part, index=False, lineterminator="\n", float_format="%.5f")
+    path = Path(out) / "CSV" / "summary.csv"
+    with locked(path):  # else another process' newer table could be replaced by an older one
+        table = summarise(read_all(out))
+        with whole_file(path) as part:
+            table.to_csv(part, index=False, lineterminator="\n", float_format="%.5f")
     return table
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from kerasqueeze import history
 from kerasqueeze.errors import UserError
 from kerasqueeze.files import whole_file
+from kerasqueeze.locks import locked
 from kerasqueeze.training.experiment import Experiment
 
 BUDGET = ("dataset", "epochs", "batch_size", "image_size", "limit", "patience")
@@ -103,9 +104,10 @@ def run(
     for rate in rates:  # the arms side by side: a sweep that is cut short still compares them
         for experiment in experiments:
             train(experiment.override(learning_rate=rate), seeds, out=point_dir(out, experiment.name, rate))
-            table = collect(out)
-            with whole_file(csv_path(out)) as part:
-                table.to_csv(part, index=False, lineterminator="\n")
+            with locked(csv_path(out)):  # else another process' newer table could be replaced by an older one
+                table = collect(out)
+                with whole_file(csv_path(out)) as part:
+                    table.to_csv(part, index=False, lineterminator="\n")
     return collect(out)
 
 

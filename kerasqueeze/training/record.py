@@ -1,5 +1,6 @@
 """The record of an experiment, `CSV/<name>.json`: what it is, on which photos, and its finished runs."""
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 from kerasqueeze import history
 from kerasqueeze.data import datasets
 from kerasqueeze.errors import UserError
-from kerasqueeze.training import provenance
+from kerasqueeze.locks import locked
+from kerasqueeze.training import numerics, provenance
 from kerasqueeze.training.experiment import Experiment, completed
 
 
@@ -36,11 +38,36 @@ def models(out: Path) -> Path:
 
 
 def drop(out: Path, name: str) -> None:
-    """Remove the results of an experiment, and what stopped runs left."""
-    for path in (history.json_path, history.csv_path, history.predictions_path, history.layers_path):
-        path(out, name).unlink(missing_ok=True)
-    for folder in models(out).glob(f"{name}_seed*_states"):
-        shutil.rmtree(folder)
+    """Remove the results of an experiment, and what stopped runs left.
+
+    Raises:
+        UserError: Another process is at work on one of its seeds.
+    """
+    with contextlib.ExitStack() as claims:
+        for lock in models(out).glob(f".{name}_seed[0-9]*.keras.lock"):
+            network = lock.with_name(lock.name.removeprefix(".").removesuffix(".lock"))
+            if not claims.enter_context(locked(network, wait=False)):
+                raise UserError(
+                    f"another process is at work on {network.stem} in {Path(out).absolute()}, so nothing is dropped; "
+                    "wait until it has ended, or use --out OTHER_DIR"
+                )
+        for path in (history.json_path, history.csv_path, history.predictions_path, history.layers_path):
+            path(out, name).unlink(missing_ok=True)
+        for folder in models(out).glob(f"{name}_seed*_states"):
+            shutil.rmtree(folder)
+
+
+def update(path: Path, found: dict[str, Any], finished: dict[str, Any] | None = None) -> None:
+    """Write the record at `path`: `found` with the runs that are there already and those that are `finished` now.
+
+    Raises:
+        UserError: It is a record of other settings, photos or weights, or its runs were computed with other numerics.
+    """
+    with locked(path):  # another process may be at work on another seed
+        runs = earlier_runs(path, found)
+        _check_numerics(path, runs)
+        runs = {**runs, **(finished or {})}
+        history.write_json(path, {**found, "runs": dict(sorted(runs.items(), key=lambda item: int(item[0])))})
 
 
 def earlier_runs(path: Path, record: dict[str, Any]) -> dict[str, Any]:
@@ -63,3 +90,16 @@ def earlier_runs(path: Path, record: dict[str, Any]) -> dict[str, Any]:
                     "keep both with --out OTHER_DIR, or replace the old ones with --fresh"
                 )
     return earlier["runs"]
+
+
+def _check_numerics(path: Path, runs: dict[str, Any]) -> None:
+    now = numerics.settings()
+    for seed, run in runs.items():
+        recorded = run.get("numerics")
+        name = numerics.difference(recorded, now)
+        if name:
+            raise UserError(
+                f"{path} holds seed {seed} computed with {name}={recorded[name]!r}, this process has "
+                f"{name}={now[name]!r}; set it as it was, keep both with --out OTHER_DIR, or replace the old ones with "
+                "--fresh"
+            )

@@ -1,8 +1,7 @@
-"""Runs that can be stopped: the whole state of a training, saved, found again and put back."""
+"""Runs that can be stopped: the whole state of a training, saved, found again and restored."""
 
 import json
 import signal
-import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasqueeze import progress
 from kerasqueeze.errors import Interrupted, UserError
 from kerasqueeze.files import whole_file
 from kerasqueeze.training.callbacks import HistoryWriter, NeverStarted, StopAtOverfitting
@@ -31,7 +31,8 @@ class States:
 
     Args:
         folder: Where they lie; nothing else may.
-        made_from: What a state has to fit: settings, data, code. Compared for equality after a trip through JSON.
+        made_from: What a state has to fit: settings, data, code, numerics. Compared for equality after a trip through
+            JSON.
     """
 
     def __init__(self, folder: Path, made_from: dict[str, Any]):
@@ -59,7 +60,7 @@ class States:
                     told = json.loads(str(file["told"]))
                     arrays = [file[name] for name in sorted(file.files) if name != "told"]
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-                print(f"{path} is damaged; the state before it is used", file=sys.stderr)
+                progress.warn(f"{path} is damaged; the state before it is used")
                 continue
             different = [key for key, value in self.made_from.items() if told["made_from"].get(key) != value]
             if different:
@@ -82,7 +83,7 @@ class States:
 
 
 class Resume(keras.callbacks.Callback):
-    """Put a saved state back when training begins; save one at each epoch's end, every ten minutes and on a signal.
+    """Restore a saved state when training begins; save one at each epoch's end, every ten minutes and on a signal.
 
     It has to stand behind the callbacks whose state it keeps, which forget theirs when training begins, and the feed
     has to begin with the epoch of `position`. The steps of a half-finished epoch that are done already are passed over:
@@ -135,9 +136,9 @@ class Resume(keras.callbacks.Callback):
             raise UserError(f"{self.states.folder} holds the state of another network; start over with --fresh")
         for variable, array in zip(variables[: len(variables) - len(metrics)], arrays, strict=False):
             variable.assign(array)
-        self.stop.put_state(told["stop"], arrays[len(variables) :])
+        self.stop.restore_state(told["stop"], arrays[len(variables) :])
         self.start.started = told["started"]
-        self.writer.put_rows(told["rows"])
+        self.writer.restore_rows(told["rows"])
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """In the first epoch, put the running metrics back."""
@@ -149,7 +150,7 @@ class Resume(keras.callbacks.Callback):
                 count, metrics = len(self._variables()), self.model.metrics_variables
                 for variable, array in zip(metrics, arrays[count - len(metrics) : count], strict=True):
                     variable.assign(array)
-                self.writer.went_before(told["seconds"])
+                self.writer.add_seconds(told["seconds"])
 
     def _between_steps(self, state: Any, iterator: Iterator[Any]) -> Any:
         """Take the place of the model's `train_function`, which takes `steps_per_execution` steps or what is left."""
@@ -178,7 +179,7 @@ class Resume(keras.callbacks.Callback):
     def _save(self, state: list[Any], position: Position, over: bool = False) -> None:
         told = {
             "over": over,
-            "stop": self.stop.state(),
+            "stop": self.stop.state_dict(),
             "started": self.start.started,
             "rows": self.writer.rows(),
             "seconds": self.writer.seconds_so_far(),
@@ -203,7 +204,7 @@ class Resume(keras.callbacks.Callback):
             if self.signal is not None:
                 raise Interrupted(number, "stopped without saving; the same command goes on from the last saved state")
             self.signal = number
-            print("\nstopping: saving the state first (once more to stop at once)", file=sys.stderr)
+            progress.warn("\nstopping: saving the state first (once more to stop at once)")
 
         try:
             before = {kind: signal.signal(kind, note) for kind in (signal.SIGINT, signal.SIGTERM)}

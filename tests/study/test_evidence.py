@@ -29,6 +29,12 @@ def test_whole_files_have_no_problems(tmp_path):
         (lambda r: r["runs"].pop("1"), "seed 1 unfinished"),
         (lambda r: r["runs"]["1"].pop("code"), "recorded before the code was (an older record)"),
         (lambda r: r["runs"]["1"].update(code="0ther"), "its seeds were run by different code"),
+        (
+            lambda r: [
+                r["runs"][seed].update(numerics={"platform": name}) for seed, name in (("0", "cpu"), ("1", "gpu"))
+            ],
+            "its seeds were computed with different numeric settings",
+        ),
         (lambda r: r["runs"]["1"].pop("test"), "seed 1: no test scores"),
         (lambda r: r["runs"]["1"].update(best_epoch=2), "seed 1: the lowest validation loss is not at the recorded"),
         (

@@ -44,6 +44,15 @@ def test_a_single_seed_that_differs_is_named(tmp_path):
     assert found == {"initial_weights": "initial weights differ (seed 1)"}
 
 
+def test_other_numeric_settings_are_no_pairs_where_both_are_known(tmp_path):
+    arms = pair(tmp_path)
+    edit(history.json_path(tmp_path, "a"), lambda record: record["runs"]["1"].update(numerics={"platform": "cpu"}))
+    assert pairing.why_not_paired(*(read(tmp_path, arm.name) for arm in arms)) == {}
+    edit(history.json_path(tmp_path, "b"), lambda record: record["runs"]["1"].update(numerics={"platform": "gpu"}))
+    with pytest.raises(UserError, match=r"numeric settings differ \(seed 1\)\. To do: run both again with the same"):
+        pairing.demand_paired(*(read(tmp_path, arm.name) for arm in arms))
+
+
 @pytest.mark.parametrize(
     ("second", "said"),
     [

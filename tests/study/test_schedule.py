@@ -69,7 +69,7 @@ def test_a_stop_ends_the_study_where_it_is(tmp_path):
 
 
 def test_the_time_is_that_of_the_same_or_scaled_from_alike():
-    run = schedule.Run(B, 5)
+    run = schedule.PlannedRun(B, 5)
     assert schedule.seconds(run, []) is None
     assert schedule.seconds(run, [(B, 100.0), (B, 300.0), (A, 7.0)]) == 200
     assert schedule.seconds(run, [(A, 10.0)]) == pytest.approx(10 * (10 * 64**2) / (5 * 32**2))

@@ -255,3 +255,14 @@ def test_blocks_are_the_stages_of_the_network():
         blocks.setdefault(adam.block_of(variable), set()).add(variable.path.split("/")[-2])
     assert list(blocks.values()) == stages
     assert list(blocks) == ["conv1", *(f"fire{number}" for number in range(2, 10)), "conv10"]
+
+
+@pytest.mark.parametrize("kind", [adam.ObservedAdam, adam.CorrectedAMSGrad, adam.PaperAMSGrad, adam.MatchedAdam])
+def test_what_is_not_known_stops_no_debugger(kind):
+    """JAX_DEBUG_NANS looks at all that leaves a jitted function; a weight that never had a gradient is at 0."""
+    with jax.debug_nans(True):
+        optimizer = kind(RATE, amsgrad=kind not in (adam.ObservedAdam, adam.MatchedAdam), global_clipnorm=CLIP)
+        follow(optimizer, np.zeros((2, 15)))
+        seen = optimizer.end_epoch()
+    assert np.isfinite(seen["weight_norm"]).all()
+    assert np.isnan(seen["rate_ratio"]).all() == (kind is adam.ObservedAdam)

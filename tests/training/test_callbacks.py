@@ -18,7 +18,6 @@ from kerasqueeze.training.callbacks import (
     NeverStarted,
     Progress,
     StopAtOverfitting,
-    clock,
 )
 from kerasqueeze.training.experiment import Experiment
 
@@ -181,11 +180,6 @@ def test_progress_writes_a_line_for_the_first_step_and_for_each_epoch():
     first, epoch = stream.getvalue().splitlines()
     assert first.startswith("x seed 0  first step after 0.0 s")
     assert epoch.startswith("x seed 0  epoch 1/2  loss 1.5000  validation: loss 1.2500  accuracy 0.5000")
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.4, "1:01"), (3725, "1:02:05")])
-def test_clock(seconds, text):
-    assert clock(seconds) == text
 
 
 class Watch(keras.callbacks.Callback):

@@ -150,3 +150,14 @@ def test_warm_up_takes_at_most_half_of_a_short_run():
     schedule = optimizer._learning_rate
     assert isinstance(schedule, optimizers.Warmup)
     assert (schedule.warmup_steps, schedule.total_steps) == (10, 20)
+
+
+def test_a_compiled_model_loads_with_its_optimizer_and_schedule(tmp_path):
+    experiment = Experiment(name="x", about="", dataset="digits", optimizer="amsgrad", amsgrad_form="paper")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizers.build(experiment, 5), "mse")
+    model.fit(np.ones((4, 2)), np.ones(4), verbose=0)
+    model.save(tmp_path / "x.keras")
+    loaded = keras.models.load_model(tmp_path / "x.keras").optimizer
+    assert type(loaded) is adam.PaperAMSGrad
+    assert float(loaded.learning_rate) == float(model.optimizer.learning_rate)

@@ -227,3 +227,60 @@ def test_a_record_from_before_a_setting_counts_as_one_with_its_default(finished,
     assert "finished already" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"holds results with colour=0\.0, this run has colour=0\.2"):
         runner.run(TINY.override(colour=0.2), [0], out=tmp_path)
+
+
+def held(out, seed):
+    """Return a process that is at work on a seed, as far as others can tell, until it is killed."""
+    code = (
+        "import pathlib, sys, time\n"
+        "from kerasqueeze import history, locks\n"
+        "with locks.locked(history.network_path(pathlib.Path(sys.argv[1]), 'tiny', int(sys.argv[2]))):\n"
+        "    print('held', flush=True); time.sleep(600)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(out), str(seed)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_seed_of_another_process_comes_last_and_is_taken_over_when_that_dies(finished, tmp_path, monkeypatch):
+    process, told = held(tmp_path, 0), []
+
+    def say(line, stream=None):
+        told.append(line)
+        if line.startswith("waiting"):
+            process.kill()
+            process.communicate()
+
+    monkeypatch.setattr(runner.progress, "say", say)
+    record = runner.run(TINY, [0, 1], out=tmp_path)
+    waiting = told.index("waiting for another process that is at work on tiny_seed0")
+    assert any("tiny seed 1: " in line for line in told[:waiting])
+    assert not any("tiny seed 0" in line for line in told[:waiting])
+    assert list(record["runs"]) == ["0", "1"]
+    columns = list(history.COLUMNS[:-2])
+    ours = history.read_csv(history.csv_path(tmp_path, "tiny"))[columns]
+    theirs = history.read_csv(history.csv_path(finished[0], "tiny"))[columns]
+    np.testing.assert_array_equal(ours[ours["seed"] == 0].to_numpy(), theirs.to_numpy())
+
+
+def test_nothing_is_dropped_while_another_process_is_at_work(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    before = (tmp_path / "CSV" / "tiny.csv").read_bytes()
+    process = held(tmp_path, 7)
+    try:
+        with pytest.raises(UserError, match=r"another process is at work on tiny_seed7 in .*, so nothing is dropped"):
+            runner.run(TINY, [0], out=tmp_path, fresh=True)
+    finally:
+        process.kill()
+        process.communicate()
+    assert (tmp_path / "CSV" / "tiny.csv").read_bytes() == before
+    assert list((tmp_path / "CSV").glob(".*")) == []
+
+
+def test_a_record_holds_the_hashes_of_its_rows(finished):
+    out, record = finished
+    rows = record["runs"]["0"]["rows"]
+    assert rows.keys() == {"history", "layers", "predictions"}
+    history.check_rows(out, "tiny", record["runs"])
+    with pytest.raises(UserError, match="was changed after seed 0 was run"):
+        history.check_rows(out, "tiny", {"0": {"rows": {**rows, "layers": "0"}}})

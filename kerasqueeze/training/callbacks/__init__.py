@@ -5,6 +5,6 @@ from kerasqueeze.training.callbacks.history_writer import HistoryWriter
 from kerasqueeze.training.callbacks.layers_writer import LayersWriter
 from kerasqueeze.training.callbacks.never_started import NeverStarted
 from kerasqueeze.training.callbacks.overfitting import StopAtOverfitting
-from kerasqueeze.training.callbacks.progress import Progress, clock
+from kerasqueeze.training.callbacks.progress import Progress
 
-__all__ = ["AveragedWeights", "HistoryWriter", "LayersWriter", "NeverStarted", "Progress", "StopAtOverfitting", "clock"]
+__all__ = ["AveragedWeights", "HistoryWriter", "LayersWriter", "NeverStarted", "Progress", "StopAtOverfitting"]

@@ -32,7 +32,7 @@ class HistoryWriter(keras.callbacks.Callback):
         """Return the rows so far."""
         return self._rows
 
-    def put_rows(self, rows: list[dict[str, float]]) -> None:
+    def restore_rows(self, rows: list[dict[str, float]]) -> None:
         """Go on after these rows; what the file has beyond them is replaced."""
         self._rows = list(rows)
 
@@ -40,7 +40,7 @@ class HistoryWriter(keras.callbacks.Callback):
         """Return how long the epoch that is running has taken."""
         return time.perf_counter() - self._began
 
-    def went_before(self, seconds: float) -> None:
+    def add_seconds(self, seconds: float) -> None:
         """Count these seconds, from before a stop, to the epoch that begins."""
         self._began -= seconds
 
@@ -68,4 +68,4 @@ class HistoryWriter(keras.callbacks.Callback):
             "images_per_second": round(self.photos / ((self._trained or now) - self._began), 2),
         }
         self._rows.append(row)
-        history.put_rows(self.path, self.seed, self._rows)
+        history.replace_rows(self.path, self.seed, self._rows)

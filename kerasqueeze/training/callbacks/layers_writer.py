@@ -1,4 +1,4 @@
-"""Did the treatment act? What the optimizer did to each block of layers, a row an epoch."""
+"""What the optimizer did to each block of layers, a row an epoch."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class LayersWriter(keras.callbacks.Callback):
         """Add the epoch's rows and write the file."""
         optimizer = self._optimizer()
         seen = {name: [float(f"{value:.6g}") for value in values] for name, values in optimizer.end_epoch().items()}
-        history.put_layers(self.path, self.seed, epoch + 1, {"block": optimizer.blocks, **seen})
+        history.replace_layers(self.path, self.seed, epoch + 1, {"block": optimizer.blocks, **seen})
 
     def _optimizer(self) -> ObservedAdam:
         optimizer = self.model.optimizer

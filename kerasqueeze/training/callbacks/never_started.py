@@ -1,10 +1,11 @@
 """Notice a run that never starts to learn."""
 
 import math
-import sys
 from typing import Any, TextIO
 
 import keras
+
+from kerasqueeze import progress
 
 
 class NeverStarted(keras.callbacks.Callback):
@@ -35,8 +36,8 @@ class NeverStarted(keras.callbacks.Callback):
         below = (1.0 - self.margin) * self.chance_loss
         self.started = self.started or min(float(logs["loss"]), float(logs["val_loss"])) < below
         if not self.started and epoch + 1 == self.warn_after:
-            print(
+            progress.warn(
                 f"the loss is still ln(classes) = {self.chance_loss:.4f} after {epoch + 1} epochs: the network has not "
                 "started to learn; a longer warm-up or a lower --learning-rate usually helps",
-                file=self.stream or sys.stderr,
+                self.stream,
             )

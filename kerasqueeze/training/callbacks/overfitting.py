@@ -35,7 +35,7 @@ class StopAtOverfitting(keras.callbacks.Callback):
         self._lowest_train_loss, self._overfitting_epochs = math.inf, 0
         self._best_weights: list[Any] | None = None
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return all that decides what happens next, but the best weights, as plain values."""
         return {key: getattr(self, key) for key in self._PLAIN}
 
@@ -43,8 +43,8 @@ class StopAtOverfitting(keras.callbacks.Callback):
         """Return the weights of the lowest validation loss, none before there is one."""
         return self._best_weights or []
 
-    def put_state(self, state: dict[str, Any], best_weights: list[Any]) -> None:
-        """Go on from what `state` and `best_weights` gave."""
+    def restore_state(self, state: dict[str, Any], best_weights: list[Any]) -> None:
+        """Go on from what `state_dict` and `best_weights` gave."""
         for key in self._PLAIN:
             setattr(self, key, state[key])
         self._best_weights = best_weights or None

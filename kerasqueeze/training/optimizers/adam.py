@@ -106,10 +106,9 @@ class ObservedAdam(keras.optimizers.Adam):
             self.block_indices,
             len(self.blocks),
         )
-        return {
-            name: np.broadcast_to(np.asarray(values), len(self.blocks))
-            for name, values in {"gradient_norm": gradient_norm, "update_ratio": update_ratio, **state}.items()
-        }
+        unknown = {"maximum_binds": np.nan, "rate_ratio": np.nan}
+        seen = {"gradient_norm": gradient_norm, "update_ratio": update_ratio, **unknown, **state}
+        return {name: np.broadcast_to(np.asarray(values), len(self.blocks)) for name, values in seen.items()}
 
     def _compared(self, velocity: Any) -> Any:
         """Return what the maximum is taken over."""
@@ -212,14 +211,14 @@ def _state(
     indices: tuple[int, ...],
     blocks: int,
 ) -> dict[str, Any]:
-    """Return `weight_norm`, `maximum_binds` and `rate_ratio` by block."""
+    """Return `weight_norm` by block; with maxima `maximum_binds` and `rate_ratio` as well."""
 
     def by_block(arrays: Sequence[Any]) -> Any:
         return _block_sums(_float32(arrays), indices, blocks)
 
     norms = jnp.sqrt(by_block([jnp.square(array) for array in _float32(weights)]))
     if maxima is None or compared is None:
-        return {"weight_norm": norms, "maximum_binds": jnp.nan, "rate_ratio": jnp.nan}
+        return {"weight_norm": norms}
     counts = by_block([jnp.ones(array.shape) for array in weights])
     pairs = list(zip(maxima, compared, strict=True))
     ratios = [(jnp.sqrt(v) + epsilon) / (jnp.sqrt(largest) + epsilon) for largest, v in pairs]

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 
+@keras.saving.register_keras_serializable("kerasqueeze")
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):
     """A rate that rises linearly to its peak and falls along half a cosine to 0.
 

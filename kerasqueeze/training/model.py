@@ -1,0 +1,60 @@
+"""The model that is trained: augmentation, network, optimizer, loss and metrics, put together."""
+
+import keras
+import numpy as np
+
+from kerasqueeze.data import datasets
+from kerasqueeze.data.augment import RandomColour, RandomCropFlip, RandomErase
+from kerasqueeze.models import backbones
+from kerasqueeze.models.fast.microbatch import MicroBatchModel
+from kerasqueeze.models.imagenet_classes import imagenet_numbers
+from kerasqueeze.training import losses, optimizers
+from kerasqueeze.training.experiment import Experiment
+from kerasqueeze.training.metrics import ConfusionMetrics
+
+
+def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) -> tuple[MicroBatchModel, keras.Model]:
+    """Build and compile the model that is trained: augmentation in front of the network.
+
+    Args:
+        experiment: The settings.
+        data: The photos; its sizes decide the head and the schedule.
+        seed: Fixes the initial weights, dropout and augmentation.
+
+    Returns:
+        The compiled model, uint8 pixels (N, S, S, 3) to logits (N, C), and the network inside it, which is what is
+        saved; with a `crop_size` it takes images of any size.
+    """
+    keras.utils.set_random_seed(seed)
+    network = backbones.build(
+        experiment.model,
+        classes=len(data.class_names),
+        image_size=experiment.image_size if experiment.crop_size is None else None,
+        weights=initial_weights(experiment),
+        dropout=experiment.dropout,
+        head=imagenet_numbers(data.class_names) if experiment.head == "imagenet_slice" else None,
+    )
+    pixels = keras.Input((experiment.image_size, experiment.image_size, 3), dtype="uint8", name="pixels")
+    x = RandomCropFlip((experiment.crop_area, 1.0), experiment.flip, experiment.crop_size, seed)(pixels)
+    others = [int(state) for state in np.random.SeedSequence(seed).generate_state(2)]  # else they would draw the same
+    if experiment.colour:
+        x = RandomColour(experiment.colour, others[0])(x)
+    if experiment.erase:
+        x = RandomErase(experiment.erase, others[1])(x)
+    model = MicroBatchModel(pixels, network(x), name=f"{experiment.name}_training")
+    model.compile(
+        optimizer=optimizers.build(experiment, len(data.train) // experiment.batch_size),
+        loss=losses.build(experiment.label_smoothing),
+        metrics=[ConfusionMetrics(len(data.class_names))],
+        jit_compile=True,
+    )
+    # Keras would trace the whole network to learn the shape of its output, which is known.
+    labels, logits = (keras.KerasTensor((experiment.batch_size, *rest)) for rest in ((), (len(data.class_names),)))
+    for part in (model._compile_metrics, model._compile_loss):
+        part.build(labels, logits)
+    return model, network
+
+
+def initial_weights(experiment: Experiment) -> str | None:
+    """Return the weights that the network begins with, as `backbones.build` takes them."""
+    return None if experiment.weights == "none" else experiment.weights
