@@ -217,14 +217,14 @@ def test_bad_numbers(text):
 
 
 def test_nothing_to_measure_gets_one_line_and_exit_code_2(tmp_path):
-    command = [sys.executable, ROOT / "scripts" / "speed.py", "--no-speed", "--no-cost", "--out", tmp_path]
+    command = [sys.executable, ROOT / "scripts" / "bench.py", "--no-speed", "--no-cost", "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "leave nothing to measure" in done.stderr
 
 
 def test_unknown_contestant_gets_one_line_and_exit_code_2(tmp_path):
-    command = [sys.executable, ROOT / "scripts" / "speed.py", "--against", "torch,caffe", "--out", tmp_path]
+    command = [sys.executable, ROOT / "scripts" / "bench.py", "--against", "torch,caffe", "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "error: unknown contestant 'caffe'; choose from: keras, onnxruntime, torch\n"

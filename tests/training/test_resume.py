@@ -101,7 +101,7 @@ def test_a_state_of_other_settings_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(States, "write", lambda *saved: (write(*saved), interrupt(saved)))
     with pytest.raises(Interrupted):
         runner.run(TINY, [0], out=tmp_path)
-    monkeypatch.setattr(runner.identity, "of_code", lambda: "other")
+    monkeypatch.setattr(runner.provenance, "of_code", lambda: "other")
     with pytest.raises(UserError, match=r"made from other code; .* start over with --fresh"):
         runner.run(TINY, [0], out=tmp_path)
     assert list((tmp_path / "models" / "tiny_seed0_states").iterdir())
