@@ -152,7 +152,7 @@ def add_settings(parser: argparse.ArgumentParser, leave_out: Container[str] = ()
     """Add an option for each setting of an experiment."""
     group = parser.add_argument_group(
         "settings",
-        "Each replaces the experiments' own, which `run --list` shows. The defaults are those of an experiment that "
+        "Each replaces the experiments' own, which `run --list` shows. The defaults are those of an experiment that\n"
         "does not say otherwise.",
     )
     for field in fields(Experiment).values():

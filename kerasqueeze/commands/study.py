@@ -31,19 +31,23 @@ def parser() -> options.Parser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Run what is left, print the table."""
-    from kerasqueeze.study import experiments, schedule
+    from kerasqueeze.study import experiments
 
     changes = options.settings(arguments)
     from_scratch = {key: value for key, value in changes.items() if key != "weights"}
     chosen = [experiments.get(name) for name in arguments.exp or experiments.DEFAULT]
     chosen = [one.override(**(from_scratch if one.weights == "none" else changes)) for one in chosen]
+    if not arguments.dry_run:
+        options.check_out(arguments.out, "CSV", "PNG", "models")
+        progress.set_quiet(arguments.quiet)
+        begin()
+
+    from kerasqueeze.study import schedule
+
     runs = schedule.runs(chosen, arguments.seeds)
     if arguments.dry_run:
         print(schedule.outlook(runs, arguments.out))
         return
-    options.check_out(arguments.out, "CSV", "PNG", "models")
-    progress.set_quiet(arguments.quiet)
-    begin()
 
     from kerasqueeze.models.fast.switch import set_lowering
     from kerasqueeze.training import runner
