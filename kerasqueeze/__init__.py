@@ -3,13 +3,7 @@
 import os
 import sys
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
-
-if getattr(sys.modules.get("__main__"), "__command__", False):  # a script that says so, ahead of its imports
-    from kerasqueeze.startup import hugepages, imports
-
-    hugepages.reason = hugepages.ensure()
-    imports.start()
+os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "jax"
 
 if "keras" in sys.modules and sys.modules["keras"].backend.backend() != "jax":
     raise ImportError(
@@ -17,13 +11,16 @@ if "keras" in sys.modules and sys.modules["keras"].backend.backend() != "jax":
         f"{sys.modules['keras'].backend.backend()!r}; set KERAS_BACKEND=jax before importing keras"
     )
 
-from kerasqueeze.models.squeezenet import (
-    SqueezeNet1_0,
-    SqueezeNet1_1,
-    decode_predictions,
-    fire_module,
-    preprocess_input,
-)
+from kerasqueeze.startup.command import is_command
+
+if not is_command():  # a command reads its arguments before it loads Keras: `startup.command.begin`
+    from kerasqueeze.models.squeezenet import (
+        SqueezeNet1_0,
+        SqueezeNet1_1,
+        decode_predictions,
+        fire_module,
+        preprocess_input,
+    )
 
 __all__ = ["SqueezeNet1_0", "SqueezeNet1_1", "decode_predictions", "fire_module", "preprocess_input"]
 __version__ = "0.1.0"

@@ -2,44 +2,12 @@
 
     python scripts/compare.py fine_tuning_adam fine_tuning_amsgrad
 
-Reads CSV/ below --out, writes PNG/<a>_VS_<b>_combined.png and CSV/summary.csv, prints the table and the verdict.
-
-Seeds are pairs when the records show the same initial weights, the same first batch and the same code; the verdict is
-then over their differences. Otherwise (another initialisation, image size or code, or records too old to show it) it
-is Welch's t over all seeds of each arm, and says "not paired" and why. --paired refuses that second kind. A network
-that was only scored is one fixed number that the other's seeds are held against.
+The same as `kerasqueeze compare`, which --help explains.
 """
 
-from pathlib import Path
+__command__ = True  # see kerasqueeze/startup/command.py
 
-from kerasqueeze.commands import options
-
-
-def main() -> None:
-    """Parse, read, draw, print."""
-    parser = options.Parser(description=__doc__)
-    parser.add_argument("a", help="first experiment")
-    parser.add_argument("b", help="second experiment")
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
-    parser.add_argument("--paired", action="store_true", help="refuse arms whose seeds are not shown to be pairs")
-    arguments = parser.parse_args()
-    if arguments.a == arguments.b:
-        parser.error(f"{arguments.a!r} is named twice; expected two experiments")
-
-    from kerasqueeze.study import pairing, results, summary, verdicts
-    from kerasqueeze.study.figures import curves
-
-    pair = [results.read(arguments.out, name) for name in (arguments.a, arguments.b)]
-    pairing.check_same_photos(*pair)
-    if arguments.paired:
-        pairing.demand_paired(*pair)
-    verdict = verdicts.compare(*pair)
-    path = curves.combined_path(arguments.out, arguments.a, arguments.b)
-    curves.draw(pair, path)
-    summary.write_summary(arguments.out)
-    table = summary.markdown(summary.summarise(pair, results.read_all(arguments.out)))
-    print(table, verdict, f"Picture: {path}", sep="\n\n")
-
+from kerasqueeze.commands import main
 
 if __name__ == "__main__":
-    options.command(main)
+    main.script("compare")

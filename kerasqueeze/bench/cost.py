@@ -33,7 +33,7 @@ def run(
     *,
     quick: bool,
     failed: dict[str, str],
-    script: Path | None = None,
+    start: Sequence[str] | None = None,
     worker: Sequence[str] = WORKER,
     size: int = SIZE,
     batch: int = BATCH,
@@ -45,7 +45,8 @@ def run(
         out: Folder that `CSV/` lies in.
         quick: Fewer photos and rounds.
         failed: Takes a line for each part that breaks down; the others go on.
-        script: `scripts/run.py`, to time its start and, unless `quick`, the whole study by; None leaves both out.
+        start: Starts a process that runs experiments, without its options, to time its start and, unless `quick`, the
+            whole study by; None leaves both out.
         worker: The command that measures, without its arguments.
         size: Side of the images, in pixels.
         batch: Images a step.
@@ -67,10 +68,10 @@ def run(
         "import": lambda: _import(repeats, keep),
         "cost of fit": lambda: _findings([*worker, "quick" if quick else "costs", *arguments], keep),
     }
-    if script is not None:
-        parts["start-up"] = lambda: startup_time.run(script, keep, size, batch, repeats)
-    if script is not None and not quick:
-        parts["whole study"] = lambda: whole_study.run(script, keep)
+    if start is not None:
+        parts["start-up"] = lambda: startup_time.run(start, keep, size, batch, repeats)
+    if start is not None and not quick:
+        parts["whole study"] = lambda: whole_study.run(start, keep)
     for name, measure in parts.items():
         say(name)
         try:

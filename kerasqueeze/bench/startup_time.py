@@ -17,11 +17,11 @@ SAID = "first step after"
 """What `training.callbacks.Progress` says when the first step has ended."""
 
 
-def run(script: Path, keep: Callable[[dict[str, Any]], None], size: int, batch: int, repeats: int) -> None:
+def run(start: Sequence[str], keep: Callable[[dict[str, Any]], None], size: int, batch: int, repeats: int) -> None:
     """Time the first run, with nothing on disk, and later ones, which find photos and programs there.
 
     Args:
-        script: `scripts/run.py`, or what stands for it.
+        start: Starts a process that runs experiments, without its options.
         keep: Takes each finding, a row of `cost.COLUMNS`.
         size: Side of the photos, in pixels.
         batch: Photos a step.
@@ -39,7 +39,7 @@ def run(script: Path, keep: Callable[[dict[str, Any]], None], size: int, batch: 
 
         def seconds(out: str) -> float:
             options = ("--epochs", "1", "--image-size", str(size), "--batch-size", str(batch))
-            return first_step(whole_study.command(script, (EXPERIMENT,), folder, out, *options), folder)
+            return first_step(whole_study.command(start, (EXPERIMENT,), folder, out, *options), folder)
 
         def say(measure: str, value: float, more: str) -> None:
             where = {"size": size, "batch": batch, "photos": whole_study.CLASSES * photos["train"]}
@@ -75,4 +75,4 @@ def first_step(command: Sequence[str], folder: Path) -> float:
                 last = line.strip() or last
         finally:
             process.kill()
-    raise Failed(f"{Path(command[1]).name} took no step: {last}")
+    raise Failed(f"{whole_study.named(command)} took no step: {last}")

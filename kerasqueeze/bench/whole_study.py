@@ -6,7 +6,6 @@ form's share of training and scoring is that of the real study. Weights are rand
 
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,11 +25,11 @@ EPOCHS = 2
 SIDE = 256
 
 
-def run(script: Path, keep: Callable[[dict[str, Any]], None], photos: Mapping[str, int] = PHOTOS) -> None:
+def run(start: Sequence[str], keep: Callable[[dict[str, Any]], None], photos: Mapping[str, int] = PHOTOS) -> None:
     """Time the study once in each form, each in a process of its own, compilation included, decoding left out.
 
     Args:
-        script: `scripts/run.py`, or what stands for it.
+        start: Starts a process that runs experiments, without its options.
         keep: Takes each finding, a row of `cost.COLUMNS`: seconds with stock and fast form, and their ratio.
         photos: Photos of each class in each part.
 
@@ -42,10 +41,10 @@ def run(script: Path, keep: Callable[[dict[str, Any]], None], photos: Mapping[st
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         draw(folder / "photos", photos)
-        _run(script, folder, "decode", "--epochs", "0")
+        _run(start, folder, "decode", "--epochs", "0")
         for lowering in ("stock", "fast"):
             began = time.perf_counter()
-            _run(script, folder, lowering, "--epochs", str(EPOCHS), "--lowering", lowering)
+            _run(start, folder, lowering, "--epochs", str(EPOCHS), "--lowering", lowering)
             seconds[lowering] = time.perf_counter() - began
             keep(_finding(f"study_{lowering}", seconds[lowering], "s", photos, f"{about}, --lowering {lowering}"))
     keep(_finding("study_ratio", seconds["stock"] / seconds["fast"], "1", photos, "study_stock over study_fast"))
@@ -78,16 +77,21 @@ def environment(folder: Path) -> dict[str, str]:
     return changed
 
 
-def command(script: Path, experiments: Sequence[str], folder: Path, out: str, *options: str) -> list[str]:
+def command(start: Sequence[str], experiments: Sequence[str], folder: Path, out: str, *options: str) -> list[str]:
     """Return the command that runs experiments on the photos in `folder/photos`; results go to `folder/out`."""
     data = ("--dataset", "folder", "--data-dir", str(folder / "photos"), "--weights", "none", "--head", "fresh")
     names = ",".join(experiments)
-    return [sys.executable, str(script), "--exp", names, *data, "--out", str(folder / out), *options]
+    return [*start, "--exp", names, *data, "--out", str(folder / out), *options]
 
 
-def _run(script: Path, folder: Path, out: str, *options: str) -> None:
-    whole = command(script, EXPERIMENTS, folder, out, *options)
+def named(command: Sequence[str]) -> str:
+    """Return what a command line of `command` is called in a message: the program between Python and its options."""
+    return " ".join(Path(word).name for word in command[1 : list(command).index("--exp")])
+
+
+def _run(start: Sequence[str], folder: Path, out: str, *options: str) -> None:
+    whole = command(start, EXPERIMENTS, folder, out, *options)
     ended = subprocess.run(whole, env=environment(folder), capture_output=True, text=True)
     if ended.returncode:
         lines = ended.stderr.strip().splitlines()
-        raise Failed(f"{script.name} ended with code {ended.returncode}: {lines[-1] if lines else 'no message'}")
+        raise Failed(f"{named(whole)} ended with code {ended.returncode}: {lines[-1] if lines else 'no message'}")

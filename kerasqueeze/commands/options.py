@@ -1,48 +1,48 @@
-"""What every command shares: one-line errors, exit codes, an interrupt that leaves no traceback."""
+"""What the commands' options have in common: how they are read, checked and explained."""
 
 import argparse
-import sys
-from collections.abc import Callable, Iterable
+import importlib
+import os
+from collections.abc import Container
+from dataclasses import MISSING
+from pathlib import Path
 from typing import Any, NoReturn
 
-from kerasqueeze.errors import Interrupted, UserError
+from kerasqueeze import files
+from kerasqueeze.errors import UserError, unknown
+from kerasqueeze.training.experiment import Experiment
+from kerasqueeze.training.settings import Field, fields
 
-SETTINGS = {
-    "dataset": str,
-    "model": str,
-    "weights": str,
-    "optimizer": str,
-    "amsgrad_form": str,
-    "learning_rate": float,
-    "weight_decay": float,
-    "ema_momentum": float,
-    "label_smoothing": float,
-    "head": str,
-    "dropout": float,
-    "crop_area": float,
-    "crop_size": int,
-    "colour": float,
-    "erase": float,
-    "warmup_steps": int,
-    "clip_norm": float,
-    "epochs": int,
-    "batch_size": int,
-    "image_size": int,
-    "patience": int,
-    "limit": int,
-}
-"""Settings of an experiment that options change."""
+NO_OPTION = ("name", "about")
+"""Fields of an experiment that are no settings."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An `ArgumentParser` whose errors are one line on standard error, exit code 2, and that knows no abbreviations."""
+    """An `ArgumentParser` whose errors are `UserError`s, and that knows no abbreviations."""
 
-    def __init__(self, **kwargs: Any):
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **kwargs)
+    def __init__(self, usage: str = "%(prog)s [OPTIONS]", **kwargs: Any):
+        super().__init__(usage=usage, formatter_class=_Formatter, allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:
-        """Print the one line and leave."""
-        self.exit(2, f"error: {message} (--help lists the options)\n")
+        """Raise the one line."""
+        raise UserError(f"{message} (--help lists the options)")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Names the choices that another room keeps, whose tables are loaded for help alone, not at every start."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        field = fields(Experiment).get(action.dest)
+        kept = _kept_elsewhere(field) if field else ()
+        return f"{action.help}: {', '.join(kept)}{_default(field)}" if field and kept else action.help
+
+
+def names(text: str) -> list[str]:
+    """Read `a,b`: names, each once."""
+    found = [part.strip() for part in text.split(",")]
+    if not all(found) or len(set(found)) != len(found):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names; expected names such as a,b, each once")
+    return found
 
 
 def seeds(text: str) -> list[int]:
@@ -53,53 +53,160 @@ def seeds(text: str) -> list[int]:
         found = [-1]
     if min(found) < 0 or max(found) >= 2**32 or len(set(found)) != len(found):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of seeds; expected whole numbers such as 0,1,2, each once"
+            f"{text!r} is not a list of seeds; expected whole numbers such as 0,1,2, each once, below 2**32"
         )
     return found
 
 
-def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] = SETTINGS) -> None:
-    """Add an option for each of these settings of an experiment."""
-    group = parser.add_argument_group("settings, in place of the experiments' own")
-    notes = {
-        "weights": "none, imagenet, or a .pth, .weights.h5 or .keras file",
-        "limit": "most training photos a class",
-    }
-    for name in names:
-        group.add_argument(f"--{name.replace('_', '-')}", type=SETTINGS[name], help=notes.get(name))
+def share(text: str) -> float:
+    """Read a number above 0 and below 1."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range; expected a number above 0, below 1, such as 0.005")
+    return found
 
 
-def settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings that were given."""
-    return {name: value for name in SETTINGS if (value := getattr(arguments, name, None)) is not None}
+def path(text: str) -> Path:
+    """Read a path, `~` and `~user` included."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' is no path; expected one such as . or ~/results")
+    try:
+        return files.expanded(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def add_ways(parser: argparse.ArgumentParser) -> None:
-    """Add the options that change how fast a result comes, and not the result."""
+def check_out(out: Path, *folders: str) -> None:
+    """Refuse a folder for results that cannot be written to, before any work is done for it.
+
+    Args:
+        out: The folder; it need not exist yet.
+        folders: Folders below it that will be written to.
+    """
+    for place in (out, *(out / folder for folder in folders)):
+        there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+        if not there.is_dir():
+            raise UserError(f"no results fit below {str(there)!r}, which is a file; name a folder: --out DIR")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise UserError(f"no right to write in {str(there)!r}; name another folder: --out DIR")
+
+
+def add_experiments(parser: argparse.ArgumentParser, about: str, **kwargs: Any) -> None:
+    """Add the option that names experiments."""
+    parser.add_argument("--exp", type=names, metavar="NAME[,NAME...]", help=about, **kwargs)
+
+
+def add_seeds(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add the option that names seeds."""
     parser.add_argument(
-        "--lowering", default="auto", help="how networks are computed: auto, fast, stock (default: auto)"
+        "--seeds", type=seeds, default=default, metavar="N[,N...]", help=f"one run for each (default: {default})"
+    )
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where the photos are."""
+    parser.add_argument(
+        "--data-dir", type=path, metavar="DIR", help="where the photos are (default: the data set's own place)"
+    )
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where results lie."""
+    parser.add_argument("--out", type=path, default=".", metavar="DIR", help="where CSV/ and PNG/ lie (default: .)")
+
+
+def add_margin(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what counts as equivalent."""
+    parser.add_argument(
+        "--margin",
+        type=share,
+        default="0.005",
+        metavar="X",
+        help="difference in accuracy below which two experiments count as equivalent; a number above 0, below 1, to be "
+        "chosen before the results are seen (default: 0.005)",
+    )
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the options that change how a run goes and what it says, and not its result."""
+    parser.add_argument(
+        "--lowering",
+        choices=("auto", "fast", "stock"),
+        default="auto",
+        help="how SqueezeNet is computed: fast, as stock Keras does, or auto: fast on the CPU (default: auto)",
     )
     parser.add_argument(
         "--feed",
         choices=("auto", "host", "device"),
         default="auto",
-        help="where the photos are kept while training (auto: on the device if it is an accelerator and they fit)",
+        help="where the photos are kept while training; auto: on the device if it is an accelerator and they fit "
+        "(default: auto)",
     )
+    parser.add_argument("--quiet", action="store_true", help="show no progress, only warnings, errors and results")
 
 
-def command(main: Callable[[], None]) -> NoReturn:
-    """Run `main` and leave: 0 when it ends well, 2 with one line for bad input, 128 plus the signal's number when
-    one stopped it, so 130 after an interrupt.
+def add_settings(parser: argparse.ArgumentParser, leave_out: Container[str] = ()) -> None:
+    """Add an option for each setting of an experiment."""
+    group = parser.add_argument_group(
+        "settings",
+        "Each replaces the experiments' own, which `run --list` shows. The defaults are those of an experiment that\n"
+        "does not say otherwise.",
+    )
+    for field in fields(Experiment).values():
+        if field.name in NO_OPTION or field.name in leave_out:
+            continue
+        option = f"--{field.name.replace('_', '-')}"
+        if field.kind is bool:
+            group.add_argument(option, action=argparse.BooleanOptionalAction, help=_help(field))
+        else:
+            group.add_argument(option, type=field.kind, metavar=_metavar(field), help=_help(field))
+
+
+def settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that were given.
+
+    Raises:
+        UserError: If one is a name that another room does not know.
     """
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except Interrupted as stop:
-        print(stop, file=sys.stderr)
-        sys.exit(128 + stop.number)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(0)
+    given = {}
+    for field in fields(Experiment).values():
+        value = getattr(arguments, field.name, None)
+        if value is None:
+            continue
+        kept = _kept_elsewhere(field)
+        if kept and value not in kept:
+            raise unknown(field.noun, value, kept)
+        given[field.name] = value
+    return given
+
+
+def _kept_elsewhere(field: Field) -> tuple[str, ...]:
+    kept_in = field.choices.kept_in if field.choices else ""
+    return importlib.import_module(kept_in).NAMES if kept_in else ()
+
+
+def _metavar(field: Field) -> str:
+    if field.choices and field.choices.names:
+        return f"{{{','.join(field.choices.names)}}}"
+    if field.range and field.range.unit:
+        return field.range.unit.upper()
+    return {int: "N", float: "X"}.get(field.kind, field.name.upper())
+
+
+def _help(field: Field) -> str:
+    """Return what a setting means, its range, unit and default."""
+    if field.choices and field.choices.kept_in:
+        return field.about  # the formatter adds the rest
+    limits = f"; {field.range.words(field.kind is int, field.range.high)}" if field.range else ""
+    return f"{field.about}{limits}{_default(field)}".replace("%", "%%")
+
+
+def _default(field: Field) -> str:
+    if field.default is MISSING or field.default is None:
+        return ""
+    if field.kind is bool:
+        return f" (default: {'yes' if field.default else 'no'})"
+    return f" (default: {field.default:g})" if field.kind is float else f" (default: {field.default})"

@@ -12,7 +12,7 @@ from kerasqueeze.data.sets import digits, folder
 from kerasqueeze.data.sets.stanford_dogs import photos as stanford_dogs
 from kerasqueeze.data.splits import DataSet, Split, at_most, stratified
 from kerasqueeze.errors import UserError, unknown
-from kerasqueeze.files import cache_dir
+from kerasqueeze.files import cache_dir, expanded
 
 __all__ = ["NAMES", "DataSet", "Split", "load"]
 
@@ -110,7 +110,7 @@ def _cut(split: Split, class_names: tuple[str, ...], fraction: float, seed: int)
 
 
 def _existing(data_dir: Path | str) -> Path:
-    folder = Path(data_dir).expanduser()
+    folder = expanded(data_dir)
     if not folder.is_dir():
         raise UserError(f"data_dir {str(data_dir)!r} is not a folder; name the one that holds the photos")
     return folder

@@ -13,18 +13,15 @@ import keras
 from keras import applications, layers
 
 from kerasqueeze.errors import UserError, unknown
+from kerasqueeze.models import names, squeezenet
 from kerasqueeze.models.fast.by_layer import ByLayerModel
 from kerasqueeze.models.layers import CaffePreprocessing, full_precision, require_channels_last
-from kerasqueeze.models.squeezenet import MEAN, MIN_SIZE, STD, SqueezeNet1_0, SqueezeNet1_1, check_head
+from kerasqueeze.models.squeezenet import MEAN, MIN_SIZE, STD, check_head
 from kerasqueeze.models.weights import Weights, read_weights
 
-SQUEEZENETS = {"squeezenet1_0": SqueezeNet1_0, "squeezenet1_1": SqueezeNet1_1}
-PEERS = {
-    "mobilenet_v2": applications.MobileNetV2,
-    "resnet50": applications.ResNet50,
-    "efficientnetb0": applications.EfficientNetB0,
-}
-NAMES = (*SQUEEZENETS, *PEERS)
+SQUEEZENETS = {name: getattr(squeezenet, builder) for name, builder in names.SQUEEZENETS.items()}
+PEERS = {name: getattr(applications, builder) for name, builder in names.PEERS.items()}
+NAMES = names.NAMES
 
 STAGE = re.compile(r"(?:bn_)?(fire\d+|conv\d+_block\d+|block_?\d+[a-z]?|expanded_conv|[Cc]onv_?\d+|stem|top)")
 

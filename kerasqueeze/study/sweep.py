@@ -21,6 +21,7 @@ from kerasqueeze.training.experiment import Experiment
 
 BUDGET = ("dataset", "epochs", "batch_size", "image_size", "limit", "patience")
 """Settings that all points of a sweep share."""
+MOST_POINTS = 1000
 COLUMNS = (
     "experiment",
     "optimizer",
@@ -45,10 +46,10 @@ def log_grid(low: float, high: float, points: int) -> list[float]:
     Raises:
         UserError: If these limits have no such grid.
     """
-    if not 0 < low < high <= 1 or points < 2:
+    if not 0 < low < high <= 1 or not 2 <= points <= MOST_POINTS:
         raise UserError(
-            f"no grid of {points} learning rates from {low:g} to {high:g}; expected at least 2 points and "
-            "0 < from < to <= 1"
+            f"no grid of {points} learning rates from {low:g} to {high:g}; expected at least 2 points, at most "
+            f"{MOST_POINTS}, and 0 < from < to <= 1"
         )
     return _checked([float(f"{rate:.4g}") for rate in np.geomspace(low, high, points)])
 

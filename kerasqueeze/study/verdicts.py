@@ -121,7 +121,7 @@ def judge(a: Result, b: Result, metric: str = "accuracy") -> Verdict:
     return Verdict(a.name, b.name, metric, "paired", (common, common), [], difference, photos)
 
 
-def compare(a: Result, b: Result) -> str:
+def compare(a: Result, b: Result, margin: float | None = None) -> str:
     """Say what the test photos tell of `a` against `b`, and what speaks against reading more into it.
 
     Raises:

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.files import cache_dir, write_text
+from kerasqueeze.files import cache_dir, expanded, write_text
 from kerasqueeze.models.fast.switch import is_fast
 
 VERSIONS_OF = ("kerasqueeze", "keras", "jax", "jaxlib", "numpy", "tensorflow-datasets", "pillow")
@@ -33,7 +33,7 @@ def weights_file(weights: str) -> dict[str, str | None]:
     """
     if weights in ("none", "imagenet"):
         return {"file": weights, "sha256": None}
-    path = Path(weights).expanduser()
+    path = expanded(weights)
     if not path.is_file():
         raise UserError(
             f"no weights file at {weights!r}; expected none, imagenet or the path of a .pth, .weights.h5 or .keras file"

@@ -172,7 +172,7 @@ def test_the_whole_study_is_timed_in_both_forms_on_the_same_photos(tmp_path):
         f"with open({str(log)!r}, 'a') as file:\n"
         "    print(sys.argv[-1], len(list(folder.glob('*/*/*.jpg'))), file=file)\n"
     )
-    whole_study.run(script, found.append, {"train": 2, "val": 1, "test": 1})
+    whole_study.run([sys.executable, str(script)], found.append, {"train": 2, "val": 1, "test": 1})
     assert log.read_text().split() == ["0", "48", "stock", "48", "fast", "48"]
     stock, fast, ratio = (one["value"] for one in found)
     assert stock > 0.5 and ratio == pytest.approx(stock / fast)
@@ -181,7 +181,7 @@ def test_the_whole_study_is_timed_in_both_forms_on_the_same_photos(tmp_path):
     assert "|  |  | 24 | scratch_adam, fine_tuning_adam, fine_tuning_amsgrad from prompt" in table
     script.write_text("import sys; sys.exit('oh')")
     with pytest.raises(worker_process.Failed, match=r"run\.py ended with code 1: oh"):
-        whole_study.run(script, found.append, {"train": 1, "val": 1, "test": 1})
+        whole_study.run([sys.executable, str(script)], found.append, {"train": 1, "val": 1, "test": 1})
 
 
 def test_the_first_step_is_timed_from_the_start_of_the_process_to_the_line_that_tells_of_it(tmp_path):
@@ -199,7 +199,7 @@ def test_the_first_step_is_timed_from_the_start_of_the_process_to_the_line_that_
         "print('decoding\\nx seed 0  first step after 0.0 s', file=sys.stderr, flush=True)\n"
         "time.sleep(60)\n"
     )
-    startup_time.run(script, found.append, size=64, batch=20, repeats=2)
+    startup_time.run([sys.executable, str(script)], found.append, size=64, batch=20, repeats=2)
     lines = [line.split() for line in log.read_text().splitlines()]
     assert [line[:3] for line in lines] == [["408", "64", "20"]] * 3 and len({line[3] for line in lines}) == 3
     assert [one["measure"] for one in found] == ["first_run", "second_run"]
@@ -207,7 +207,7 @@ def test_the_first_step_is_timed_from_the_start_of_the_process_to_the_line_that_
     assert 10 > found[0]["value"] > 0.6 > found[1]["value"] > 0.1
     script.write_text("import sys; sys.exit('oh')")
     with pytest.raises(worker_process.Failed, match=r"run\.py took no step: oh"):
-        startup_time.run(script, found.append, 64, 20, 1)
+        startup_time.run([sys.executable, str(script)], found.append, 64, 20, 1)
 
 
 @pytest.mark.parametrize("text", ["", "a", "31", "64,64", "64,-1"])

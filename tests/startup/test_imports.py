@@ -13,6 +13,8 @@ SCRIPT = """
 import gc, sys
 __command__ = {command}
 import kerasqueeze
+from kerasqueeze.startup.command import begin
+begin()
 seen = [name for name in ("matplotlib", "pandas", "sklearn") if name in sys.modules]
 import keras, matplotlib.pyplot, pandas, sklearn.base
 found = hasattr(sklearn.base, "BaseEstimator"), hasattr(matplotlib.pyplot, "plot"), hasattr(pandas, "DataFrame")
@@ -38,7 +40,8 @@ def test_elsewhere_keras_is_imported_as_ever():
 LAZY = """
 import sys
 __command__ = True
-import kerasqueeze
+from kerasqueeze.startup.command import begin
+begin()
 from kerasqueeze import history
 early = "pandas.core.frame" in sys.modules
 rows = history.no_rows()

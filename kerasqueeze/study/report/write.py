@@ -32,7 +32,12 @@ class Material:
     asked: list[Question] = field(default_factory=list)
 
 
-def write(out: Path, names: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> tuple[Path, Path]:
+def write(
+    out: Path,
+    names: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    margin: float | None = None,
+) -> tuple[Path, Path]:
     """Write `REPORT.md` and `REPORT.html` below `out`, with their pictures in PNG/ and class tables in CSV/.
 
     Args:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from kerasqueeze.data.listing import entries, file_state, one_line, short_digest, some
 from kerasqueeze.data.progress import Progress
 from kerasqueeze.errors import UserError
+from kerasqueeze.files import expanded
 
 VERSION = "0.2.0"
 """The version of tfds' `stanford_dogs` whose labels are sorted by WordNet id."""
@@ -37,7 +38,7 @@ def official_copy(progress: Progress) -> Path:
     Raises:
         UserError: There is none, and none can be made.
     """
-    data_dir = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    data_dir = expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets", "name the photos with --data-dir")
     found = find(data_dir)
     if found is not None:
         return found
