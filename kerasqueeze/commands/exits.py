@@ -14,6 +14,8 @@ from typing import NoReturn, TextIO
 
 from kerasqueeze.errors import Interrupted, UserError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a write ends with where there is no room."""
 REMEDIES = {
     errno.ENOSPC: "free some space, or name a folder on another disk",
     errno.EDQUOT: "free some space, or name a folder on another disk",
@@ -74,7 +76,8 @@ def _attempt(work: Callable[[], object]) -> int:
         _drop_broken(sys.stdout)
         return 128 + signal.SIGPIPE
     except OSError as error:
-        if error.filename is None and _drop_broken(sys.stdout):
+        _drop_broken(sys.stdout)
+        if error.filename is None and error.errno in FULL:  # of a result's file `files.whole_file` says the name
             error.filename = "standard output"
         return _say(f"error: {_reason(error)}", 2)
     return 0

@@ -32,7 +32,10 @@ def begin() -> None:
     """
     if "keras" not in sys.modules and is_command():
         _check_backend()
-        hugepages.reason = hugepages.ensure()
+        try:
+            hugepages.reason = hugepages.ensure()
+        except OSError as error:  # training is slower without, and that is all
+            hugepages.reason = f"huge pages need a second start, which was refused ({error.strerror})"
         imports.start()
     _check_platform()
 
