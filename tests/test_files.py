@@ -1,13 +1,16 @@
 """Whole files, the cache folder, the history's own guards."""
 
+import errno
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from kerasqueeze import history
-from kerasqueeze.files import cache_dir, whole_file, write_text
+from kerasqueeze.errors import UserError
+from kerasqueeze.files import cache_dir, expanded, whole_file, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -55,3 +58,29 @@ def test_what_is_not_finite_becomes_null(tmp_path):
     path = tmp_path / "x.json"
     history.write_json(path, {"experiment": {}, "data": {}, "runs": {"0": [float("nan"), float("inf"), 1.5]}})
     assert history.read_json(path)["runs"]["0"] == [None, None, 1.5]
+
+
+def test_what_cannot_be_written_is_named_by_the_file_it_was_to_be(tmp_path):
+    path = tmp_path / "a.csv"
+    with pytest.raises(OSError, match="No space left on device") as raised, whole_file(path):
+        raise OSError(errno.ENOSPC, "No space left on device")  # a write to a full disk names no file
+    assert raised.value.filename == str(path)
+    path.mkdir()
+    with pytest.raises(IsADirectoryError) as raised:
+        write_text(path, "text")
+    assert (raised.value.filename, raised.value.filename2) == (str(path), None)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path):
+    with pytest.raises(FileNotFoundError) as raised, whole_file(tmp_path / "a.csv"):
+        (tmp_path / "other").read_bytes()
+    assert raised.value.filename == str(tmp_path / "other")
+
+
+def test_home_folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expanded("~/x") == tmp_path / "x"
+    assert expanded("x/~") == Path("x/~")
+    with pytest.raises(UserError, match="'~no-such-user/x' begins with a home folder that is not known; do this"):
+        expanded("~no-such-user/x", "do this")

@@ -64,7 +64,7 @@ def main(arguments: argparse.Namespace) -> None:
     batches = speed.numbers(arguments.batches or ("32" if quick else "8,32,64"), 1, 4096, "--batches")
     rounds = speed.numbers(arguments.rounds or ("3" if quick else "5"), 1, 1000, "--rounds")[0]
     switched_off = "glibc.malloc.hugetlb=0" in os.environ.get("GLIBC_TUNABLES", "")
-    huge_pages = not switched_off and hugepages.ensure() is None  # the workers have this process' environment
+    huge_pages = not switched_off and hugepages.reason is None  # the workers have this process' environment
 
     def keep(outcome: speed.Outcome) -> None:
         speed.write(outcome.table(), speed.csv_path(arguments.out))

@@ -9,6 +9,7 @@ import pytest
 from command_processes import ROOT
 
 from kerasqueeze import progress
+from kerasqueeze.bench import speed
 from kerasqueeze.commands import main
 from kerasqueeze.errors import Interrupted
 from kerasqueeze.training import runner
@@ -16,10 +17,10 @@ from kerasqueeze.training import runner
 
 @pytest.fixture
 def typed(capfd, monkeypatch) -> Iterator[Callable[..., tuple[int, str, str]]]:
-    """Call a command within this process; return its exit code, 99 where it would train, and what it wrote."""
+    """Call a command within this process; return its exit code, 99 where it would begin to work, and what it wrote."""
 
     def train(*arguments: object, **options: object) -> None:
-        raise Interrupted(99 - 128, "would train")
+        raise Interrupted(99 - 128, "would begin")
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["kerasqueeze", *map(str, arguments)])
@@ -30,6 +31,7 @@ def typed(capfd, monkeypatch) -> Iterator[Callable[..., tuple[int, str, str]]]:
         return (code, *capfd.readouterr())
 
     monkeypatch.setattr(runner, "run", train)
+    monkeypatch.setattr(speed, "run", train)
     yield call
     progress.set_quiet(False)
 

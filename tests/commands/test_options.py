@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from kerasqueeze.commands import options, run, study, sweep
+from kerasqueeze.commands import bench, compare, options, report, run, study, sweep
 from kerasqueeze.errors import UserError
 from kerasqueeze.training.experiment import Experiment
 
@@ -103,22 +103,31 @@ ODD = ("", " ", "-1", "0", "-0", "1", "nan", "inf", "-inf", "1e999", "1e-400", "
 ODD += ("1,1", ",", "a,a", "a b", "a\nb", "../..", "~nobody9/x", "\udcff", "%s", "None", "x" * 300, "1_000", "\x1b[31m")
 
 
-@pytest.mark.parametrize("command", ["run", "study", "sweep"])
-def test_odd_values_of_every_option_end_in_one_line_or_are_taken(command, typed, tmp_path, monkeypatch):
+NEEDED = {
+    run: ["--quiet"],
+    study: ["--quiet"],
+    sweep: ["--quiet", "--exp", "digits_scratch_adam"],
+    bench: [],
+    report: [],
+    compare: ["a", "b"],
+}
+
+
+@pytest.mark.parametrize("module", NEEDED)
+def test_odd_values_of_every_option_end_in_one_line_or_are_taken(module, typed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    module = {"run": run, "study": study, "sweep": sweep}[command]
-    named = ["--exp", "digits_scratch_adam", "--out", tmp_path / "out", "--quiet"]
+    command = module.__name__.rpartition(".")[2].replace("_", "-")
     seen = set()
     for action in module.parser()._actions:
-        if action.nargs == 0:
+        if action.nargs == 0 or not action.option_strings:
             continue
         for value in ODD:
-            code, out, err = typed(command, *named, f"{action.option_strings[0]}={value}")
+            code, out, err = typed(command, *NEEDED[module], f"{action.option_strings[0]}={value}")
             assert code in (2, 99), (action.dest, value, err)
             assert out == "" and err.count("\n") == 1 and err[:-1].isprintable(), (action.dest, value, err)
-            assert err == "would train\n" if code == 99 else err.startswith("error: "), (action.dest, value, err)
+            assert err == "would begin\n" if code == 99 else err.startswith("error: "), (action.dest, value, err)
             seen.add(code)
-    assert seen == {2, 99}
+    assert seen == ({2, 99} if module in (run, study, sweep, bench) else {2})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -137,6 +146,9 @@ def test_odd_values_of_every_option_end_in_one_line_or_are_taken(command, typed,
         (["compare", "a", "b", "--margin", "0"], "'0' is out of range; expected a number above 0, below 1"),
         (["report", "--margin", "1"], "'1' is out of range; expected a number above 0, below 1"),
         (["report", "--out", ""], "'' is no path"),
+        (["check-port", "--weights", ""], "'' is no path"),
+        (["check-port", "--weights", "a\nb.pth"], "a\\nb.pth"),
+        (["check-port", "--weights", "w.pth", "--variant", "2"], "argument --variant: invalid choice: '2'"),
     ],
 )
 def test_what_cannot_be_meant_is_named(words, said, typed, tmp_path, monkeypatch):
