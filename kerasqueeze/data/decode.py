@@ -77,6 +77,8 @@ def is_photo(path: Path) -> bool:
     with path.open("rb") as file:
         try:
             Image.open(file, formats=FORMATS).close()
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            return True
         except Exception:  # as above
             return False
     return True

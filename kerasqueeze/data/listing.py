@@ -41,7 +41,7 @@ def read_file(path: Path, largest: int) -> bytes:
             raise ValueError("not a regular file")
         data = file.read(largest + 1)
     if len(data) > largest:
-        raise ValueError(f"more than {largest >> 20} MiB")
+        raise ValueError(f"larger than {largest >> 20} MiB")
     return data
 
 
@@ -63,7 +63,7 @@ def readable(name: str) -> str:
 _ESCAPED = re.compile(r"[\udc80-\udcff]|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}")
 
 
-def shown(name: str, longest: int = 80) -> str:
+def shown(name: str, longest: int = 300) -> str:
     """Return a name for a message: one line, nothing that a terminal obeys, the middle of a long one left out."""
     name = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
     return name if len(name) <= longest else f"{name[: longest // 2]}…{name[-(longest // 2) :]}"

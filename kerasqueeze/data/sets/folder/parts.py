@@ -1,5 +1,6 @@
 """Which folders are the parts of a data set, train, validation and test, and which are its classes."""
 
+import itertools
 import re
 from collections import defaultdict
 
@@ -17,9 +18,6 @@ _WORDS = {
 _PART = {word: part for part, words in _WORDS.items() for word in words}
 _FILLERS = {"set", "sets", "data", "dataset", "image", "images", "img", "imgs", "photo", "photos", "split", "part"}
 _WORD = re.compile(rf"({'|'.join(_PART)})({'|'.join(_FILLERS)})?")
-_REMEDY = (
-    "rename them to train, val and test if they are parts; if they are classes, put them all into one folder 'train'"
-)
 
 
 def find(root: Folder, left_out: LeftOut) -> dict[str, Folder]:
@@ -68,7 +66,7 @@ def part_of(name: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _parts_among(folders: list[Folder]) -> dict[str, str]:
-    """Return the part of each folder that is one; a name with other words is, if another part has the same ones."""
+    """Return the part of each folder that is named as one; with other words in its name, if another part has them."""
     by_rest: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for folder in folders:
         found = part_of(folder.name)
@@ -116,21 +114,25 @@ def _no_loose_photos(folder: Folder) -> None:
 
 
 def _check_classes(root: Folder) -> None:
-    """Refuse "classes" that are parts under names nobody knows, and classes that are divided in parts themselves."""
+    """Refuse "classes" that are parts without classes or under names nobody knows, or that hold parts themselves."""
     classes = root.filled
     if len(classes) == 1 and len(classes[0].filled) > 1:
         raise UserError(f"{root.path} holds one folder, {shown(classes[0].name)!r}, that holds others; name that one")
-    below = [{folder.name for folder in folder.filled} for folder in classes]
-    for folder, names in zip(classes, below, strict=True):
-        parts = {found[0] for name in names if (found := part_of(name)) and not found[1]}
-        if "train" in parts and len(parts) > 1:
+    parts = _parts_among(classes)
+    if len(set(parts.values())) > 1:
+        raise UserError(f"{root.path} holds {some(list(parts))}, but no class folders in them; expected train/<class>")
+    for folder in classes:
+        inner = _parts_among(folder.filled)
+        if "train" in inner.values() and len(set(inner.values())) > 1:
             raise UserError(
-                f"class {shown(folder.name)!r} of {root.path} is divided in parts ({some(sorted(names))}); expected "
-                "the parts outside and the classes in them: train/<class>, val/<class>, test/<class>"
+                f"class {shown(folder.name)!r} of {root.path} is divided in parts ({some(list(inner))}); expected the "
+                "parts outside and the classes in them: train/<class>, val/<class>, test/<class>"
             )
-    same = set.intersection(*below) if below else set()
-    if len(classes) > 1 and len(same) > 1 and not any(folder.loose for folder in classes):
-        raise UserError(
-            f"every folder of {root.path} ({some([folder.name for folder in classes])}) holds the same folders "
-            f"({some(sorted(same))}), as parts do; {_REMEDY}"
-        )
+    below = [(folder.name, {inner.name for inner in folder.filled}) for folder in classes if not folder.loose]
+    for (first, names), (second, others) in itertools.combinations(below, 2):
+        if min(len(names), len(others)) > 1 and 2 * len(names & others) >= min(len(names), len(others)):
+            raise UserError(
+                f"{some([first, second])} of {root.path} hold the same folders ({some(sorted(names & others))}), as "
+                "parts do; rename them to train, val and test if they are parts; if they are classes, put all classes "
+                "into one folder 'train'"
+            )
