@@ -37,8 +37,8 @@ def find(root: Folder, left_out: LeftOut) -> dict[str, Folder]:
     found: dict[str, Folder] = {}
     for folder in root.folders:
         part = parts.get(folder.name) or (part_of(folder.name) or ("",))[0]
-        if part == "unlabelled" and not folder.filled:
-            left_out.add(folder.path, "folders of photos without classes")
+        if part == "unlabelled":
+            left_out.add(folder.path, "folders of photos without labels")
         elif not part and folder.empty:
             left_out.add(folder.path, "folders without photos")
         else:
@@ -86,7 +86,7 @@ def _check_part(root: Folder, folder: Folder, part: str, found: dict[str, Folder
         raise UserError(
             f"{root.path} is divided in parts, to which {name!r} does not belong; expected train, val and test"
         )
-    if part in ("evaluation", "unlabelled"):
+    if part == "evaluation":
         raise UserError(
             f"{root.path} holds {name!r}, which can mean two things; rename it to val or test, or remove it"
         )
