@@ -33,7 +33,7 @@ def as_shown(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         image = _eight_bit(image)
     elif image.has_transparency_data:
-        front = image.convert("RGBA")
+        front = image if image.mode == "RGBA" else image.convert("RGBA")
         image = Image.new("RGB", image.size, "white")
         image.paste(front, mask=front)
     image = image.convert("RGB")

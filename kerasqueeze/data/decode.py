@@ -28,7 +28,7 @@ MAX_SCANNED = 20 * MAX_PIXELS
 _SCAN = b"\xff\xda"  # starts each scan of a JPEG; inside one, 0xff is followed by 0
 _LARGE = 2**25
 _one_large = threading.Lock()
-"""Photos of more than `_LARGE` pixels are decoded one at a time: each can take 0.8 GB for a moment."""
+"""Photos of more than `_LARGE` pixels are decoded one at a time: each can take 1.4 GB for a moment."""
 
 
 class BrokenPhoto(UserError):

@@ -148,6 +148,20 @@ def test_a_photo_is_known_by_its_content(tmp_path):
     assert not {".eps", ".pdf", ".txt", ".heic", ".h5"} & decode.suffixes()
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "PPM"])
+def test_damaged_photos_are_decoded_or_broken_and_nothing_else(form):
+    rng = np.random.default_rng(0)
+    whole = np.frombuffer(encoded(noise(40, 30), form), np.uint8)
+    for _ in range(100):
+        damaged = whole.copy()
+        where = np.minimum(rng.exponential(60, rng.integers(1, 9)).astype(int), len(whole) - 1)  # mostly the head
+        damaged[where] = rng.choice([0, 1, 128, 255], len(where))
+        try:
+            assert read_photo(damaged.tobytes(), 16).shape == (16, 16, 3)
+        except BrokenPhoto as error:
+            assert "\n" not in str(error)
+
+
 def test_bad_sizes():
     for size, resize in ((0, None), (9, 8)):
         with pytest.raises(ValueError, match=r"Received: size="):
