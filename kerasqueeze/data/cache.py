@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from kerasqueeze.data import decode
-from kerasqueeze.data.listing import short_digest, some
+from kerasqueeze.data.listing import short_digest, shown, some
 from kerasqueeze.data.progress import Progress
 from kerasqueeze.errors import UserError
 from kerasqueeze.files import whole_file, write_text
@@ -37,7 +37,7 @@ class Photos:
     """Photos that are not decoded yet.
 
     Attributes:
-        part: The part of the data set they are: "train", "test" or "all".
+        part: The part of the data set they are: "train", "validation", "test" or "all".
         names: N unique names.
         labels: int32 (N,).
         class_names: One name a class, in label order.
@@ -119,7 +119,7 @@ def decoded(photos: Photos, size: int, folder: Path, on_broken: str, progress: P
     if broken and on_broken == "fatal":
         raise UserError(f"{some(list(broken))} cannot be decoded; {_REMEDY}")
     for name, reason in broken.items():
-        progress.warn(f"left out: {name} cannot be decoded ({reason})")
+        progress.warn(f"left out: {shown(name)} cannot be decoded ({reason})")
     return result
 
 
@@ -190,7 +190,7 @@ def _build(entry: Path, key: dict[str, Any], photos: Photos, on_broken: str, pro
             name = photos.names[position]
             if isinstance(result, decode.BrokenPhoto):
                 if on_broken == "fatal":
-                    raise UserError(f"{name} cannot be decoded ({result.reason}); {_REMEDY}")
+                    raise UserError(f"{shown(name)} cannot be decoded ({result.reason}); {_REMEDY}")
                 broken[name] = result.reason
             else:
                 file.write(result[0])

@@ -1,29 +1,21 @@
 """The data sets by name, decoded, split and ready for `pipeline.Batches`."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from kerasqueeze.data.cache import Decoded, Photos, decoded
+from kerasqueeze.data.cache import Decoded
 from kerasqueeze.data.listing import short_digest
 from kerasqueeze.data.progress import Progress, TerminalProgress
-from kerasqueeze.data.sets import digits, folder
-from kerasqueeze.data.sets.stanford_dogs import photos as stanford_dogs
+from kerasqueeze.data.request import Request
+from kerasqueeze.data.sets import SETS
 from kerasqueeze.data.splits import DataSet, Split, at_most, stratified
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import cache_dir, expanded
 
 __all__ = ["NAMES", "DataSet", "Split", "load"]
 
-_PHOTOS: dict[str, Callable[[Path | None, Path, Progress], list[Photos]]] = {
-    "folder": folder.photos,
-    "stanford_dogs": stanford_dogs.photos,
-}
-"""Data sets of photos in files: the parts they have, from a data_dir."""
-_IMAGES: dict[str, Callable[[int], dict[str, Decoded]]] = {"digits": digits.load}
-"""Data sets that need no files: the parts they have, at an image size."""
-NAMES = tuple(sorted({**_PHOTOS, **_IMAGES}))
+NAMES = tuple(sorted(SETS))
 TEST_FRACTION = 0.2
 """Share of a folder's photos, class by class, that is its test half when it has none of its own."""
 _TEST_SEED = 0
@@ -44,34 +36,30 @@ def load(
     """Load a data set; photos are decoded on the first call for a size and memory-mapped afterwards.
 
     Args:
-        name: One of `NAMES`. "stanford_dogs": see `stanford_dogs.photos`; "digits": see `digits.load`; "folder": one
-            folder a class, see `folder.photos`.
+        name: One of `NAMES`; what each is, says its module in `sets`.
         image_size: Height and width of the images in pixels, at least 8.
-        data_dir: Where the photos are; required for "folder", without meaning for "digits".
+        data_dir: Where the photos are, for sets that are made of files.
         seed: Of the split, not of the training: draws validation photos and what `limit` keeps.
         validation_fraction: Share of the training half's photos to validate on, class by class, in (0, 1).
         limit: Keep at most this many training photos a class; validation and test stay whole.
         on_broken: "fatal" ends at a photo that cannot be decoded, "skip" reports it by name and leaves it out.
         cache: Folder for decoded photos; default `files.cache_dir()`.
-        progress: Told how preparation goes; default a line on standard error.
+        progress: Told how preparation goes and what the set holds; default lines on standard error.
 
     Raises:
         UserError: An argument is out of range, or there are no such photos.
     """
     _check(name, image_size, seed, validation_fraction, limit, on_broken)
     source = None if data_dir is None else _existing(data_dir)
-    if name in _IMAGES:
-        if source is not None:
-            raise UserError(
-                f"data set {name!r} has its images inside and takes no data_dir; received {str(data_dir)!r}"
-            )
-        parts = _IMAGES[name](image_size)
-    else:
-        place = cache_dir() if cache is None else Path(cache)
-        progress = progress or TerminalProgress()
-        photos = _PHOTOS[name](source, place, progress)
-        parts = {part.part: decoded(part, image_size, place / "decoded" / name, on_broken, progress) for part in photos}
-    return assemble(name, parts, seed, validation_fraction, limit)
+    place = cache_dir() if cache is None else Path(cache)
+    progress = progress or TerminalProgress()
+    parts = SETS[name](Request(image_size, source, place, on_broken, progress))
+    data = assemble(name, parts, seed, validation_fraction, limit)
+    progress.note(
+        f"{name}: {len(data.class_names)} classes; {len(data.train)} photos to train on, {len(data.validation)} to "
+        f"validate, {len(data.test)} to test"
+    )
+    return data
 
 
 def assemble(name: str, parts: dict[str, Decoded], seed: int, validation_fraction: float, limit: int | None) -> DataSet:

@@ -1,21 +1,34 @@
 """One photo to one square of pixels, exactly as torchvision's Resize and CenterCrop make it."""
 
+import contextlib
+import functools
 import io
+import threading
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from kerasqueeze.data.listing import one_line
+from kerasqueeze.data.appearance import as_shown
+from kerasqueeze.data.listing import one_line, read_file, shown
 from kerasqueeze.errors import UserError
 
-VERSION = 1
+VERSION = 2
 """Goes into every cache's key: raise it when the pixels that `read_photo` returns change."""
+
+FORMATS = ("JPEG", "JPEG2000", "PNG", "GIF", "TIFF", "WEBP", "AVIF", "BMP", "DIB", "PPM", "PCX", "TGA", "SGI", "QOI")
+"""What is read, by Pillow's names: its raster formats that photos come in. None of them starts another program."""
 
 MAX_BYTES = 64 * 2**20
 """Largest photo file that is read."""
 MAX_PIXELS = 89_478_485
 """Largest photo that is decoded, and largest one that it may become when resized; Pillow's own warning limit."""
+MAX_SCANNED = 20 * MAX_PIXELS
+"""Most pixels that the scans of a progressive JPEG may go over: each takes as long as the whole photo."""
+_SCAN = b"\xff\xda"  # starts each scan of a JPEG; inside one, 0xff is followed by 0
+_LARGE = 2**25
+_one_large = threading.Lock()
+"""Photos of more than `_LARGE` pixels are decoded one at a time: each can take 1.4 GB for a moment."""
 
 
 class BrokenPhoto(UserError):
@@ -29,8 +42,9 @@ class BrokenPhoto(UserError):
 def read_photo(source: Path | bytes, size: int, resize: int | None = None) -> np.ndarray:
     """Decode a photo, resize its shorter side and cut out the centre.
 
-    Equal, pixel for pixel, to torchvision's `ImageFolder` loader (RGB, orientation tags ignored), `Resize(resize)` and
-    `CenterCrop(size)` on PIL images (torchvision `transforms/_functional_pil.py`).
+    The photo is upright and on white, see `appearance.as_shown`. From there on equal, pixel for pixel, to torchvision's
+    `Resize(resize)` and `CenterCrop(size)` on PIL images (torchvision `transforms/_functional_pil.py`); for RGB without
+    an orientation tag so is the whole, to torchvision's `ImageFolder` loader and these two.
 
     Args:
         source: The file, or its content.
@@ -46,23 +60,47 @@ def read_photo(source: Path | bytes, size: int, resize: int | None = None) -> np
     shorter = size if resize is None else resize
     if not 0 < size <= shorter:
         raise ValueError(f"expected 0 < size <= resize. Received: size={size}, resize={resize}")
-    name = str(source) if isinstance(source, Path) else "photo"
     try:
-        data = _read(source) if isinstance(source, Path) else source
-        with Image.open(io.BytesIO(data)) as file:
-            _check_pixels(file.width, file.height)
-            image = file.convert("RGB")
-        return _centre(image, size, shorter)
+        data = read_file(source, MAX_BYTES) if isinstance(source, Path) else source
+        return _centre(_decoded(data), size, shorter)
     except Exception as error:  # Pillow's parsers raise nearly anything on damaged input
+        name = shown(str(source)) if isinstance(source, Path) else "photo"
         raise BrokenPhoto(name, f"{type(error).__name__}: {one_line(error)}") from error
 
 
-def _read(path: Path) -> bytes:
+def is_photo(path: Path) -> bool:
+    """Tell by its content whether a regular file is in one of `FORMATS`; nothing is decoded.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
     with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"more than {MAX_BYTES >> 20} MiB")
-    return data
+        try:
+            Image.open(file, formats=FORMATS).close()
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            return True
+        except Exception:  # as above
+            return False
+    return True
+
+
+@functools.cache
+def suffixes() -> frozenset[str]:
+    """Return the suffixes of `FORMATS`, in lower case with their dots."""
+    read = (*FORMATS, "MPO")  # which Pillow opens as JPEG
+    return frozenset(suffix for suffix, form in Image.registered_extensions().items() if form in read)
+
+
+def _decoded(data: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as file:
+        _check_pixels(file.width, file.height)
+        pixels = file.width * file.height
+        if file.format in ("JPEG", "MPO") and data.count(_SCAN) * pixels > MAX_SCANNED:
+            raise ValueError(
+                f"{data.count(_SCAN)} scans of {file.width} x {file.height} pixels, more than a photo needs"
+            )
+        with _one_large if pixels > _LARGE else contextlib.nullcontext():
+            return as_shown(file)
 
 
 def _centre(image: Image.Image, size: int, shorter: int) -> np.ndarray:

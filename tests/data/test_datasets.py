@@ -1,4 +1,6 @@
+import ast
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +56,18 @@ def test_validation_fraction(whole):
     assert abs(len(half.validation) - len(half.train)) <= 10 and half.test.names == whole.test.names
     tiny = datasets.load("digits", image_size=8, validation_fraction=1e-6)
     np.testing.assert_array_equal(np.bincount(tiny.validation.labels), np.ones(10))
+
+
+def test_no_module_but_their_own_knows_a_data_set_by_name():
+    for path in Path(datasets.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Constant) and node.value in datasets.NAMES), f"{path}: {node.value}"
+
+
+def test_every_set_says_how_many_photos_it_has(heard):
+    datasets.load("digits", image_size=8, limit=7, progress=heard)
+    assert len(heard.notes) == 1
+    assert heard.notes[0].startswith("digits: 10 classes; 70 photos to train on, ")
 
 
 def test_loading_digits_again_takes_no_time():

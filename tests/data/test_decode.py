@@ -1,4 +1,7 @@
 import io
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,12 @@ from kerasqueeze.data.decode import BrokenPhoto, read_photo
 from kerasqueeze.errors import UserError
 
 CROPS = np.load(Path(__file__).parent / "torchvision_crops.npz")
-CASES = sorted(name.removeprefix("crop ") for name in CROPS.files if name.startswith("crop "))
+TRANSPARENT = ("RGBA", "LA")  # which torchvision shows as if they were not
+CASES = sorted(
+    name.removeprefix("crop ")
+    for name in CROPS.files
+    if name.startswith("crop ") and not name.removeprefix("crop ").startswith(TRANSPARENT)
+)
 
 
 def encoded(image: Image.Image, form: str, **options) -> bytes:
@@ -40,12 +48,12 @@ def test_resize_defaults_to_size():
     np.testing.assert_array_equal(read_photo(photo, 16), read_photo(photo, 16, 16))
 
 
-def test_orientation_tags_are_passed_over_as_torchvision_does():
+def test_photos_are_turned_before_they_are_cut():
     exif = Image.Exif()
     exif[0x0112] = 6  # "rotate by 90 degrees to view"
-    image = noise(24, 24)
-    turned = read_photo(encoded(image, "JPEG", exif=exif), 24)
-    np.testing.assert_array_equal(turned, read_photo(encoded(image, "JPEG"), 24))
+    image = noise(30, 18)
+    turned = read_photo(encoded(image, "PNG", exif=exif), 18)
+    np.testing.assert_array_equal(turned, np.rot90(np.asarray(image)[:, 6:24], -1))
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP"])
@@ -88,8 +96,70 @@ def test_large_files_are_refused(monkeypatch, tmp_path):
     path = tmp_path / "photo.png"
     path.write_bytes(encoded(noise(10, 10), "PNG"))
     monkeypatch.setattr(decode, "MAX_BYTES", 100)
-    with pytest.raises(BrokenPhoto, match="more than 0 MiB"):
+    with pytest.raises(BrokenPhoto, match="larger than 0 MiB"):
         read_photo(path, 8)
+
+
+def test_a_progressive_photo_of_too_many_scans_is_refused(monkeypatch):
+    photo = encoded(noise(80, 64), "JPEG", progressive=True)
+    last = photo.rindex(b"\xff\xda")
+    monkeypatch.setattr(decode, "MAX_SCANNED", 80 * 64 * 30)
+    assert read_photo(photo, 16).shape == (16, 16, 3)
+    started = time.monotonic()
+    with pytest.raises(BrokenPhoto, match=r"scans of 80 x 64 pixels, more than a photo needs"):
+        read_photo(photo[:-2] + 30 * photo[last:-2] + photo[-2:], 16)
+    assert time.monotonic() - started < 1
+
+
+def test_large_photos_are_decoded_one_at_a_time(monkeypatch):
+    at_once = []
+
+    def slowly(image):
+        at_once.append(1)
+        time.sleep(0.02)
+        at_once.append(-1)
+        return image.convert("RGB")
+
+    monkeypatch.setattr(decode, "as_shown", slowly)
+    monkeypatch.setattr(decode, "_LARGE", 50 * 40 - 1)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: read_photo(encoded(noise(50, 40), "PNG"), 16), range(8)))
+    assert max(np.cumsum(at_once)) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes")
+def test_a_pipe_does_not_keep_anyone_waiting(tmp_path):
+    os.mkfifo(tmp_path / "f.jpg")
+    with pytest.raises(BrokenPhoto, match="not a regular file"):
+        read_photo(tmp_path / "f.jpg", 16)
+
+
+def test_a_photo_is_known_by_its_content(tmp_path):
+    path = tmp_path / "file"
+    for form in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "AVIF", "BMP", "PPM", "JPEG2000", "TGA", "PCX", "SGI", "QOI"):
+        path.write_bytes(encoded(noise(20, 20), form))
+        assert decode.is_photo(path), form
+    for content in (b"", b"Photos of 2020", b"P6 of us", b"%!PS-Adobe-3.0 EPSF-3.0", b"\x89PNG", bytes(100)):
+        path.write_bytes(content)
+        assert not decode.is_photo(path), content
+    path.write_bytes(encoded(Image.new("1", (20_000, 20_000)), "PNG"))
+    assert decode.is_photo(path)  # one that is refused by name when it is read
+    assert {".jpg", ".jpe", ".jfif", ".mpo", ".tif", ".avif"} < decode.suffixes()
+    assert not {".eps", ".pdf", ".txt", ".heic", ".h5"} & decode.suffixes()
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "PPM"])
+def test_damaged_photos_are_decoded_or_broken_and_nothing_else(form):
+    rng = np.random.default_rng(0)
+    whole = np.frombuffer(encoded(noise(40, 30), form), np.uint8)
+    for _ in range(100):
+        damaged = whole.copy()
+        where = np.minimum(rng.exponential(60, rng.integers(1, 9)).astype(int), len(whole) - 1)  # mostly the head
+        damaged[where] = rng.choice([0, 1, 128, 255], len(where))
+        try:
+            assert read_photo(damaged.tobytes(), 16).shape == (16, 16, 3)
+        except BrokenPhoto as error:
+            assert "\n" not in str(error)
 
 
 def test_bad_sizes():

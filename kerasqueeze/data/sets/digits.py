@@ -5,19 +5,30 @@ from PIL import Image
 
 from kerasqueeze.data.cache import Decoded
 from kerasqueeze.data.listing import short_digest
+from kerasqueeze.data.request import Request
 from kerasqueeze.data.splits import stratified
+from kerasqueeze.errors import UserError
 
 CLASS_NAMES = tuple("0123456789")
 _TEST_FRACTION = 0.25
 _TEST_SEED = 1797
 
 
-def load(image_size: int) -> dict[str, Decoded]:
+def load(request: Request) -> dict[str, Decoded]:
     """Return the parts "train" and "test": 8 x 8 values in 0..16 scaled to 0..255, enlarged bilinearly, as RGB.
 
     The test part is 25 % of each class, the same in every run.
+
+    Raises:
+        UserError: A data_dir is given.
     """
     from sklearn.datasets import load_digits
+
+    if request.data_dir is not None:
+        raise UserError(
+            f"data set 'digits' has its images inside and takes no data_dir; received {str(request.data_dir)!r}"
+        )
+    image_size = request.image_size
 
     bunch = load_digits()
     values = np.round(bunch["images"] * (255 / 16)).astype(np.uint8)

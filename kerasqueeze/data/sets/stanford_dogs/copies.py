@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from kerasqueeze.data.decode import MAX_BYTES
-from kerasqueeze.data.listing import entries, file_state, short_digest, some
+from kerasqueeze.data.listing import entries, file_state, read_file, short_digest, some
 from kerasqueeze.errors import UserError
 
 
@@ -224,8 +224,10 @@ def _first_folder(*paths: Path) -> Path | None:
 
 
 def _read_bounded(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return _bounded(file.read(MAX_BYTES + 1), str(path))
+    try:
+        return read_file(path, MAX_BYTES)
+    except ValueError as error:
+        raise UserError(f"{path} is {error}; replace or remove it") from error
 
 
 def _bounded(content: bytes, name: str) -> bytes:
