@@ -108,7 +108,7 @@ def _is_convolution(layer) -> bool:
     size, stride = layer.kernel_size[0], layer.strides[0]
     if layer.kernel_size != (size, size) or layer.strides != (stride, stride):
         return False
-    return size == 1 or layer.padding == "valid" or (size == 3 and stride == 1)
+    return layer.padding == "valid" or (layer.padding == "same" and (size == 1 or (size, stride) == (3, 1)))
 
 
 def _pool(layer: keras.layers.MaxPooling2D, x) -> jax.Array:

@@ -139,7 +139,8 @@ def _inputs(tensor) -> list[Any]:
     history = tensor._keras_history
     node = history.operation._inbound_nodes[history.node_index]
     arguments = node.arguments
-    if len(arguments.args) != 1 or len(node.outputs) != 1 or any(arguments.kwargs.values()):  # training=False is let by
+    others = [value for value in arguments.kwargs.values() if value is not None and value is not False]  # of `training`
+    if len(arguments.args) != 1 or len(node.outputs) != 1 or others:
         raise _Unknown
     if getattr(tensor, "_keras_mask", None) is not None:
         raise _Unknown
