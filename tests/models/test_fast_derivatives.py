@@ -66,7 +66,7 @@ def test_the_way_out_works_and_second_derivatives_need_none():
         with lowering("stock"):
             _, gradient = jax.jit(lambda x: jax.jvp(function, (x,), (1.0,)))(1.0)
         step = 1e-3
-        slopes = [jax.jit(jax.grad(function))(1.0 + sign * step) for sign in (1, -1)]
+        slopes = [float(jax.jit(jax.grad(function))(1.0 + sign * step)) for sign in (1, -1)]
     np.testing.assert_allclose(fast["gradient"], gradient, rtol=1e-6)  # Keras averages in float32
     np.testing.assert_allclose(fast["hessian"], (slopes[0] - slopes[1]) / (2 * step), rtol=1e-3)
     np.testing.assert_allclose(fast["twice"], fast["hessian"], rtol=1e-6)

@@ -20,9 +20,10 @@ from kerasqueeze.models.fast.derivatives import reverse_only
 from kerasqueeze.models.fast.settings import ANY, is_plain
 from kerasqueeze.models.fast.switch import is_fast
 from kerasqueeze.models.layers import WINDOW, max_pool_by_slices
+from kerasqueeze.models.registered import registered
 
 
-@keras.saving.register_keras_serializable("kerasqueeze")
+@registered
 class ByLayerModel(keras.Model):
     """A functional model whose convolutions and 3×3 max-pools of stride 2 take their faster form."""
 

@@ -13,6 +13,7 @@ from keras import layers, losses
 from kerasqueeze.models.fast.compiled import CompiledModel
 from kerasqueeze.models.fast.plan import chain
 from kerasqueeze.models.fast.settings import ANY, changed, is_plain
+from kerasqueeze.models.registered import registered
 
 MEANS = (
     losses.SparseCategoricalCrossentropy,
@@ -48,7 +49,7 @@ ACTIVATIONS = tuple(value for value in vars(keras.activations).values() if inspe
 """Keras' own, which work on single numbers or along the last axis."""
 
 
-@keras.saving.register_keras_serializable("kerasqueeze")
+@registered
 class MicroBatchModel(CompiledModel):
     """A functional model whose `fit` computes a batch's gradient from micro-batches, within one step.
 
@@ -58,8 +59,8 @@ class MicroBatchModel(CompiledModel):
     Only dropout draws other numbers than for a batch in one piece; they depend on the seed and the size alone.
 
     In all other cases the step is Keras' own: another graph, or a subclass; a network in its stock form; layers behind
-    it that are not `PER_IMAGE` (batch normalisation's statistics are a whole batch's); losses that layers add (a penalty
-    on activations is divided by the batch's size); a loss not in `MEANS`; sample weights.
+    it that are not `PER_IMAGE` (batch normalisation's statistics are a whole batch's); losses that layers add; a loss
+    not in `MEANS`; sample weights.
     """
 
     def train_step(self, state, data):

@@ -15,12 +15,13 @@ from kerasqueeze.models.fast.microbatch import MicroBatchModel, is_per_image, is
 from kerasqueeze.models.fast.plan import Plan, read
 from kerasqueeze.models.fast.pooled import convolved, pooled, stem
 from kerasqueeze.models.fast.switch import is_fast
+from kerasqueeze.models.registered import registered
 
 CACHE = 14 << 20
 """Bytes that the first convolution's maps of a micro-batch may take."""
 
 
-@keras.saving.register_keras_serializable("kerasqueeze")
+@registered
 class LoweredModel(MicroBatchModel):
     """A functional model, SqueezeNet's, that computes itself in a faster form where it has one.
 

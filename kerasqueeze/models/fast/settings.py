@@ -16,17 +16,17 @@ from keras import layers
 ANY = object()
 """Stands for any value of a setting."""
 
-NOT_SETTINGS = frozenset(
-    # Names, places in the graph, and what the layer keeps of how it was built and called.
-    "name _path _parent_path _inbound_nodes _outbound_nodes _tracker _lock _auto_config _build_shapes_dict _input_spec "
-    "built _called build quantize backend _losses _loss_ids _losses_override "
-    # Variables, and what acts on these alone: at the start, in the sum of the losses, in the optimizer's step.
-    "_trainable _trainable_variables _non_trainable_variables _seed_generators seed_generator _kernel bias "
-    "kernel_initializer bias_initializer kernel_regularizer bias_regularizer kernel_constraint bias_constraint "
-    # Looked at by themselves.
-    "_dtype_policy".split()
-)
-"""Attributes that do not change what a layer computes of its input and variables."""
+GRAPH = {"name", "_path", "_parent_path", "_inbound_nodes", "_outbound_nodes"}
+BUILT = {"_tracker", "_lock", "_auto_config", "_build_shapes_dict", "_input_spec", "built", "_called", "backend"}
+WRAPPED = {"build", "quantize"}  # by Keras, in each layer
+LOSSES = {"_losses", "_loss_ids", "_losses_override"}  # of the last call
+VARIABLES = {"_trainable", "_trainable_variables", "_non_trainable_variables", "_kernel", "bias"}
+SEEDS = {"_seed_generators", "seed_generator"}
+OF_VARIABLES = {  # acts on these alone: at the start, in the sum of the losses, in the optimizer's step
+    f"{variable}_{what}" for variable in ("kernel", "bias") for what in ("initializer", "regularizer", "constraint")
+}
+NOT_SETTINGS = GRAPH | BUILT | WRAPPED | LOSSES | VARIABLES | SEEDS | OF_VARIABLES | {"_dtype_policy"}
+"""Attributes that do not change what a layer computes of its input and variables; the policy is looked at by itself."""
 
 NEW = {
     layers.Concatenate: {"axis": -1},
