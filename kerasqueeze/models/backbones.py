@@ -4,7 +4,6 @@ Sources: keras/src/applications/mobilenet_v2.py, resnet.py and efficientnet.py; 
 """
 
 import functools
-import re
 import warnings
 from collections.abc import Sequence
 from os import PathLike, fspath
@@ -14,16 +13,15 @@ from keras import applications, layers
 
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.models import names, squeezenet
+from kerasqueeze.models.arguments import checked_head, checked_size
 from kerasqueeze.models.fast.by_layer import ByLayerModel
 from kerasqueeze.models.layers import CaffePreprocessing, full_precision, require_channels_last
-from kerasqueeze.models.squeezenet import MEAN, MIN_SIZE, STD, check_head
+from kerasqueeze.models.squeezenet import MEAN, STD
 from kerasqueeze.models.weights import Weights, read_weights
 
 SQUEEZENETS = {name: getattr(squeezenet, builder) for name, builder in names.SQUEEZENETS.items()}
 PEERS = {name: getattr(applications, builder) for name, builder in names.PEERS.items()}
 NAMES = names.NAMES
-
-STAGE = re.compile(r"(?:bn_)?(fire\d+|conv\d+_block\d+|block_?\d+[a-z]?|expanded_conv|[Cc]onv_?\d+|stem|top)")
 
 
 def build(
@@ -54,11 +52,7 @@ def build(
     """
     if name not in NAMES:
         raise unknown("model", name, NAMES)
-    if image_size is not None and (type(image_size) is not int or image_size < MIN_SIZE):
-        raise UserError(
-            f"image_size has to be an integer of at least {MIN_SIZE}, or None for any. "
-            f"Received: image_size={image_size!r}"
-        )
+    image_size = checked_size(image_size)
     cut = None if head is None else _with_head_of(head, name, classes, weights)
     if name in SQUEEZENETS:
         return SQUEEZENETS[name](
@@ -69,7 +63,7 @@ def build(
             dropout=dropout,
         )
     require_channels_last()
-    check_head(classes, dropout)
+    classes, dropout = checked_head(classes, dropout)
     if not isinstance(weights, str | PathLike | None):
         raise UserError(f"weights has to be None, 'imagenet' or the path of a file. Received: weights={weights!r}")
     inputs = keras.Input((image_size, image_size, 3))
@@ -105,19 +99,6 @@ def check_weights(name: str, weights: str | PathLike[str] | None) -> None:
 
 def _version(name: str) -> str:
     return name.removeprefix("squeezenet").replace("_", ".")
-
-
-def stages(model: keras.Model) -> tuple[tuple[str, ...], ...]:
-    """Return the names of a backbone's layers that have weights, by stage, front to back; the head is the last stage.
-
-    A stage is a fire module, a residual or inverted bottleneck block, or a single convolution with its normalisation.
-    """
-    found: dict[str, list[str]] = {}
-    for layer in model.layers:
-        if layer.weights and not isinstance(layer, layers.Normalization):  # whose weights are no training's business
-            match = STAGE.match(layer.name)
-            found.setdefault(match[1] if match else layer.name, []).append(layer.name)
-    return tuple(tuple(names) for names in found.values())
 
 
 def _preprocessed(x, name: str, weights):

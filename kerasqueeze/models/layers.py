@@ -10,6 +10,7 @@ from jax import lax
 from jax.core import Tracer
 
 from kerasqueeze.errors import UserError
+from kerasqueeze.models.fast.derivatives import reverse_only
 from kerasqueeze.models.fast.switch import is_fast
 
 WINDOW, STRIDE = 3, 2
@@ -110,9 +111,13 @@ def full_precision() -> str:
 # So the pool is the maximum of nine strided slices, and the backward pass needs the place of the maximum.
 
 
-@jax.custom_vjp
 def max_pool_by_slices(x: jax.Array) -> jax.Array:
-    """Max-pool (N, H, W, C) with a 3×3 window, stride 2 and no padding; differentiable once, in reverse mode only."""
+    """Max-pool (N, H, W, C) with a 3×3 window, stride 2 and no padding; differentiable in reverse mode."""
+    return _max_pool(reverse_only(x))
+
+
+@jax.custom_vjp
+def _max_pool(x: jax.Array) -> jax.Array:
     slices = _slices(x)
     largest = slices[0]
     for values in slices[1:]:
@@ -146,7 +151,7 @@ def _backward(residuals, gradient: jax.Array):
     return (sum(parts[1:], start=parts[0]),)
 
 
-max_pool_by_slices.defvjp(_forward, _backward)  # pyright: ignore[reportFunctionMemberAccess]
+_max_pool.defvjp(_forward, _backward)  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def _slices(x: jax.Array) -> list[jax.Array]:

@@ -11,14 +11,16 @@ from os import PathLike
 import keras
 from keras import layers
 
-from kerasqueeze.errors import UserError, unknown
+from kerasqueeze.errors import UserError
+from kerasqueeze.models.arguments import check_output, checked_head, checked_shape, is_integer
 from kerasqueeze.models.fast.network import LoweredModel
 from kerasqueeze.models.imagenet_classes import imagenet_classes
 from kerasqueeze.models.layers import CeilMaxPooling2D, HeUniform, full_precision, require_channels_last
 from kerasqueeze.models.weights import Weights, assign, read_weights
 
-MIN_SIZE, DEFAULT_SIZE = 32, 224
+DEFAULT_SIZE = 224
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's, for pixels scaled to 0–1
+ANY_MEAN, ANY_STD = 0.449, 0.226  # the averages of these, for images that are not RGB
 FIRES = {  # filters of squeeze1x1, expand1x1 and expand3x3; the same in both variants
     "fire2": (16, 64, 64),
     "fire3": (16, 64, 64),
@@ -108,6 +110,30 @@ def _head_has_relu(weights: Weights | None, classes: int) -> bool:
     return classes == 1000
 
 
+def _normalized(x):
+    """Scale pixels 0–255 of each channel to about mean 0 and deviation 1; of RGB as torchvision does."""
+    if x.shape[-1] == 3:
+        scale, offset = [1 / (255 * s) for s in STD], [-m / s for m, s in zip(MEAN, STD, strict=True)]
+    else:
+        scale, offset = 1 / (255 * ANY_STD), -ANY_MEAN / ANY_STD
+    return layers.Rescaling(scale, offset, dtype=full_precision(), name="normalization")(x)
+
+
+def _read_weights(weights, version: str, channels: int) -> Weights:
+    """Read weights for images of so many channels."""
+    found = 3
+    if weights != "imagenet":  # which need not be fetched to know
+        weights = read_weights(weights, version)
+        kernel = weights.tensors.get("conv1/kernel")
+        found = channels if kernel is None or kernel.ndim != 4 else kernel.shape[2]  # what is amiss, `assign` says
+    if found != channels:
+        raise UserError(
+            f"these weights are for images of {found} channels, not {channels}; pass weights=None for a new "
+            f"initialisation. Received: weights={str(getattr(weights, 'path', weights))!r}"
+        )
+    return read_weights(weights, version)
+
+
 def _squeezenet(
     version: str,
     include_top,
@@ -122,15 +148,12 @@ def _squeezenet(
     name,
 ) -> keras.Model:
     require_channels_last()
-    check_head(classes, dropout)
-    _check_arguments(pooling, classifier_activation)
+    classes, dropout = checked_head(classes, dropout)
+    check_output(pooling, classifier_activation)
     inputs = _input(input_tensor, input_shape, include_top)
-    loaded = None if weights is None else read_weights(weights, version)
+    loaded = None if weights is None else _read_weights(weights, version, inputs.shape[-1])
 
-    x = inputs
-    if include_preprocessing:
-        scale, offset = [1 / (255 * s) for s in STD], [-m / s for m, s in zip(MEAN, STD, strict=True)]
-        x = layers.Rescaling(scale, offset, dtype=full_precision(), name="normalization")(x)
+    x = _normalized(inputs) if include_preprocessing else inputs
     x = _features(x, VARIANTS[version])
     if include_top:
         relu = _head_has_relu(loaded, classes)
@@ -182,22 +205,23 @@ def SqueezeNet1_1(
 ) -> keras.Model:
     """Build SqueezeNet 1.1: 1,235,496 parameters with 1000 classes, 2.4 times less computation than 1.0.
 
-    The model takes RGB pixels 0–255, float or uint8, (N, H, W, 3) with H, W ≥ 32, and returns (N, classes).
+    The model takes pixels 0–255, float or uint8, (N, H, W, 3) in RGB with H, W ≥ 32, and returns (N, classes).
 
     Args:
         include_top: Whether to add dropout, conv10 and the average to probabilities.
         weights: None for a new initialisation (He-uniform; conv10 normal with deviation 0.01; biases 0); "imagenet" for
             torchvision's weights, downloaded once; or the path of a `.pth` state dict in torchvision's layout, of a
-            `.weights.h5` or of a `.keras` file; or `Weights` as read. Weights with another number of classes leave
-            conv10 new.
+            `.weights.h5`, or of a whole model's `.keras` or `.h5` file; or `Weights` as read. Weights with another
+            number of classes leave conv10 new.
         input_tensor: A Keras tensor to build on, in place of a new input.
-        input_shape: (H, W, 3), sides of at least 32 or None for any size. Default (224, 224, 3) with the top, any
-            size without.
+        input_shape: (H, W, C), sides of at least 32 or None for any size; C other than 3 for new weights, or those of
+            such a network. Default (224, 224, 3) with the top, any size without.
         pooling: Without the top, what to return: None for (N, H', W', 512), "avg" or "max" over H' and W' for (N, 512).
         classes: Number of classes of the top.
         classifier_activation: Activation of the top; None for logits.
         include_preprocessing: Whether the model normalises the pixels itself. If not, it takes pixels / 255 less
-            torchvision's mean, divided by its standard deviation (`MEAN` and `STD`).
+            torchvision's mean, divided by its standard deviation (`MEAN` and `STD`); of images that are not RGB there
+            are no such figures, and each channel has their averages, 0.449 and 0.226.
         dropout: Share of fire9's outputs that training drops, in [0, 1).
         name: The model's name.
 
@@ -235,46 +259,19 @@ def decode_predictions(preds, top: int = 5) -> list[list[tuple[str, str, float]]
     table = imagenet_classes()
     if scores.ndim != 2 or scores.shape[1] != len(table):
         raise UserError(f"decode_predictions takes an array (N, {len(table)}). Received: shape={scores.shape}")
-    if not 1 <= top <= len(table):
+    if not is_integer(top) or not 1 <= top <= len(table):
         raise UserError(f"top has to be 1 to {len(table)}. Received: top={top!r}")
     return [[(*table[i], float(row[i])) for i in (-row).argsort(kind="stable")[:top]] for row in scores]
 
 
-def check_head(classes: int, dropout: float) -> None:
-    """Raise `UserError` unless `classes` is at least 1 and `dropout` in [0, 1)."""
-    if type(classes) is not int or classes < 1:
-        raise UserError(f"classes has to be an integer of at least 1. Received: classes={classes!r}")
-    if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-        raise UserError(f"dropout has to be a number in [0, 1). Received: dropout={dropout!r}")
-
-
-def _check_arguments(pooling, classifier_activation) -> None:
-    if pooling not in (None, "avg", "max"):
-        raise UserError(f"pooling has to be None, 'avg' or 'max'. Received: pooling={pooling!r}")
-    try:
-        keras.activations.get(classifier_activation)
-    except (ValueError, TypeError):
-        raise unknown("classifier_activation", classifier_activation, ("None", "sigmoid", "softmax")) from None
-
-
 def _input(input_tensor, input_shape, include_top: bool):
-    """Return the tensor to build on: a new input, or the given one if it is (N, H, W, 3)."""
+    """Return the tensor to build on: a new input, or the given one if it is (N, H, W, C)."""
     if input_tensor is not None:
         if not isinstance(input_tensor, keras.KerasTensor):
             raise UserError(f"input_tensor has to be a Keras tensor. Received: a {type(input_tensor).__name__}")
-        _check_shape("input_tensor.shape[1:]", tuple(input_tensor.shape[1:]))
+        checked_shape("input_tensor.shape[1:]", tuple(input_tensor.shape[1:]))
         return input_tensor
     if input_shape is None:
         side = DEFAULT_SIZE if include_top else None
         input_shape = (side, side, 3)
-    _check_shape("input_shape", input_shape)
-    return keras.Input(tuple(input_shape))
-
-
-def _check_shape(argument: str, shape) -> None:
-    sides_fit = isinstance(shape, tuple | list) and len(shape) == 3 and shape[2] == 3
-    if not sides_fit or any(n is not None and (not isinstance(n, int) or n < MIN_SIZE) for n in shape[:2]):
-        raise UserError(
-            f"{argument} has to be (height, width, 3) with sides of at least {MIN_SIZE}, or None for any. "
-            f"Received: {argument}={shape!r}"
-        )
+    return keras.Input(checked_shape("input_shape", input_shape))

@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from kerasqueeze import SqueezeNet1_1
 from kerasqueeze.errors import UserError
 from kerasqueeze.models import backbones
 from kerasqueeze.models.layers import CeilMaxPooling2D
+from kerasqueeze.models.stages import stages
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SIZE = 32
@@ -39,12 +42,12 @@ def test_without_a_size_images_of_any_size_give_what_a_network_of_that_size_give
 
 
 def test_stages_hold_every_trainable_weight_once_and_end_with_the_head(network):
-    stages = backbones.stages(network)
-    names = [name for stage in stages for name in stage]
+    found = stages(network)
+    names = [name for stage in found for name in stage]
     assert len(set(names)) == len(names)
     assert set(names) == {layer.name for layer in network.layers if layer.trainable_weights}
     assert names == sorted(names, key=[layer.name for layer in network.layers].index)
-    (head,) = stages[-1]
+    (head,) = found[-1]
     assert network.get_layer(head).output.shape[-1] == 7
 
 
@@ -59,11 +62,11 @@ STAGES = {  # how many, the first, some of the second
 
 
 def test_stages_are_the_blocks(network):
-    stages = backbones.stages(network)
+    found = stages(network)
     count, first, second = STAGES[network.name]
-    assert len(stages) == count
-    assert set(stages[0]) == first
-    assert set(stages[1]) >= second
+    assert len(found) == count
+    assert set(found[0]) == first
+    assert set(found[1]) >= second
 
 
 def preprocessing(name, weights=None):
@@ -103,13 +106,26 @@ def test_initial_weights_depend_on_the_seed_and_not_on_dropout(name):
     for dropout in (0.5, 0.0):
         keras.utils.set_random_seed(2)
         network = backbones.build(name, classes=7, image_size=SIZE, dropout=dropout)
-        heads.append(network.get_layer(backbones.stages(network)[-1][0]).kernel)
+        heads.append(network.get_layer(stages(network)[-1][0]).kernel)
     np.testing.assert_array_equal(*heads)
 
 
 def test_a_squeezenet_of_its_own_size_has_ceil_mode_pools():
     network = backbones.build("squeezenet1_1", classes=7, image_size=SIZE)
     assert sum(isinstance(layer, CeilMaxPooling2D) for layer in network.layers) == 3
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v2"])
+def test_numbers_may_be_numpys(name):
+    network = backbones.build(
+        name,
+        classes=np.int64(7),
+        image_size=np.int32(SIZE),
+        dropout=np.float32(0.25),  # pyright: ignore
+    )
+    assert network.input_shape == (None, SIZE, SIZE, 3)
+    assert network.output_shape == (None, 7)
+    json.loads(network.to_json())
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,15 @@ class OwnLoss(MicroBatchModel):
         return super().compute_loss(*args, **kwargs)
 
 
+class OwnCrossEntropy(losses.SparseCategoricalCrossentropy):
+    def call(self, y, predicted):
+        return super().call(y, predicted) / y.shape[0]
+
+
+def largest_is_one(x):
+    return x / keras.ops.max(x)
+
+
 @pytest.mark.usefixtures("small_cache")
 @pytest.mark.parametrize(
     ("kind", "made_with", "count", "weights", "whole"),
@@ -123,6 +132,21 @@ class OwnLoss(MicroBatchModel):
         (MicroBatchModel, {"loss": losses.SparseCategoricalCrossentropy(reduction="sum")}, 6, None, True),
         (MicroBatchModel, {"loss": losses.SparseCategoricalCrossentropy(ignore_class=0)}, 6, None, True),
         (MicroBatchModel, {"loss": losses.Dice()}, 6, None, True),
+        (MicroBatchModel, {"loss": losses.SparseCategoricalCrossentropy(axis=0)}, 6, None, True),
+        (MicroBatchModel, {"loss": OwnCrossEntropy()}, 6, None, True),
+        (
+            MicroBatchModel,
+            {"loss": losses.MeanSquaredError(), "back": [layers.Dense(1)], "metrics": []},
+            6,
+            None,
+            False,
+        ),
+        (MicroBatchModel, {"back": [layers.Softmax(axis=0)]}, 6, None, True),
+        (MicroBatchModel, {"back": [layers.Dropout(0.5, noise_shape=(1, 4))]}, 6, None, True),
+        (MicroBatchModel, {"back": [layers.Activation(largest_is_one)]}, 6, None, True),
+        (MicroBatchModel, {"back": [layers.Dense(4, activation=largest_is_one)]}, 6, None, True),
+        (MicroBatchModel, {"back": [layers.Dense(4, activity_regularizer="l2")]}, 6, None, True),
+        (MicroBatchModel, {"back": [layers.Dense(4, kernel_regularizer="l2")]}, 6, None, False),
         (MicroBatchModel, {"loss": lambda y, predicted: predicted[:, 0]}, 6, None, True),
         (MicroBatchModel, {"loss": [losses.SparseCategoricalCrossentropy()]}, 6, None, True),
         (OwnLoss, {}, 6, None, True),
@@ -135,6 +159,40 @@ def test_which_steps_are_taken_in_micro_batches(monkeypatch, kind, made_with, co
     model, _ = made(kind, **made_with)
     trace(model, *batch(count), weights)
     assert bool(taken) == whole
+
+
+def replace_call(model):
+    call = model.call
+    model.call = lambda *args, **kwargs: -call(*args, **kwargs)
+
+
+def penalise(layer):
+    layer.activity_regularizer = keras.regularizers.L2(1.0)
+
+
+@pytest.mark.usefixtures("small_cache")
+@pytest.mark.parametrize("change", [replace_call, penalise])
+@pytest.mark.parametrize("place", ["augmentation", "network", "whole"])
+def test_what_is_done_to_models_and_augmentation_is_done_to_the_whole_batch(place, change, monkeypatch):
+    taken = []
+    monkeypatch.setattr(keras.Model, "train_step", lambda self, state, data: taken.append(data) or state)
+    model, noise = made(MicroBatchModel)
+    change({"augmentation": noise, "network": model.layers[-1], "whole": model}[place])
+    trace(model, *batch(6))
+    assert bool(taken) == ((place, change) != ("augmentation", replace_call))  # which sees the whole batch anyway
+
+
+@pytest.mark.usefixtures("small_cache")
+@pytest.mark.filterwarnings("ignore:Layer .* does not support masking:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*was passed an input with a mask:UserWarning")
+def test_masked_images_are_trained_on_as_a_whole_batch(monkeypatch):
+    taken = []
+    monkeypatch.setattr(keras.Model, "train_step", lambda self, state, data: taken.append(data) or state)
+    pixels = keras.Input((40, 40, 3))
+    model = MicroBatchModel(pixels, small(sides=(40, 40))(layers.Masking()(pixels)))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    trace(model, *batch(6))
+    assert taken
 
 
 def trace(model, x, y, weights=None):

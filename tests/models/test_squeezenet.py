@@ -212,7 +212,14 @@ def test_saved_models_load_in_a_new_process(tmp_path):
         {"classifier_activation": "nonsense"},
         {"input_shape": (31, 32, 3)},
         {"input_shape": (32, 32)},
-        {"input_shape": (32, 32, 1)},
+        {"input_shape": (32, 32, 0)},
+        {"input_shape": (32, 32, None)},
+        {"input_shape": (32, 32, True)},
+        {"input_shape": (32.0, 32, 3)},
+        {"classes": True},
+        {"classes": np.float32(5)},
+        {"dropout": np.bool_(False)},
+        {"dropout": np.float64("nan")},
         {"input_shape": 32},
         {"input_tensor": np.zeros((1, 32, 32, 3))},
         {"weights": "imagenette"},
@@ -226,6 +233,26 @@ def test_bad_arguments_are_named(arguments):
     (name,) = arguments
     assert name in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_other_channels_than_three(channels, tmp_path):
+    model = small(input_shape=(40, 40, channels), classifier_activation=None)
+    pixels = noise(2, 40, 40, channels)
+    first = keras.Model(model.input, model.get_layer("normalization").output).predict_on_batch(pixels)
+    np.testing.assert_allclose(first, (pixels / 255 - 0.449) / 0.226, rtol=1e-4, atol=1e-5)
+    logits = model.predict_on_batch(pixels)
+    stock = keras.Model(model.input, model.output).predict_on_batch(pixels)  # the same layers, one by one
+    np.testing.assert_allclose(logits, stock, rtol=1e-4, atol=1e-5)
+    model.save(tmp_path / "own.keras")
+    again = small(weights=tmp_path / "own.keras", input_shape=(40, 40, channels), classifier_activation=None)
+    np.testing.assert_array_equal(again.predict_on_batch(pixels), logits)
+    with pytest.raises(UserError, match=f"for images of {channels} channels, not 3; pass weights=None"):
+        small(weights=tmp_path / "own.keras")
+    with pytest.raises(UserError, match=f"for images of 3 channels, not {channels}; pass weights=None"):
+        SqueezeNet1_1(input_shape=(40, 40, channels))
+    with pytest.raises(UserError, match=f"for images of 3 channels, not {channels}; pass weights=None"):
+        SqueezeNet1_0(weights=port_check.seeded_weights("1.0"), input_shape=(40, 40, channels))
 
 
 def test_channels_first_is_refused():
@@ -251,8 +278,10 @@ def test_predictions_are_named_best_first():
     for bad in (np.zeros((2, 10)), np.zeros(1000)):
         with pytest.raises(UserError, match="Received: shape"):
             kerasqueeze.decode_predictions(bad)
-    with pytest.raises(UserError, match="Received: top=0"):
-        kerasqueeze.decode_predictions(scores, top=0)
+    for top in (0, 2.5):
+        with pytest.raises(UserError, match=f"Received: top={top}"):
+            kerasqueeze.decode_predictions(scores, top=top)
+    assert len(kerasqueeze.decode_predictions(scores, top=np.int64(2))[0]) == 2
 
 
 def test_imagenets_classes_are_in_the_order_of_their_wordnet_ids():

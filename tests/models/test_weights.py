@@ -8,8 +8,10 @@ import pytest
 
 from kerasqueeze import SqueezeNet1_0, SqueezeNet1_1
 from kerasqueeze.errors import UserError
+from kerasqueeze.models import backbones
 from kerasqueeze.models.weights import assign, read_weights
 
+FILES = ["model.keras", "model.weights.h5", "model.h5"]
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
@@ -25,6 +27,7 @@ def folder(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     model.save(folder / "model.keras")
     model.save_weights(folder / "model.weights.h5")
+    model.save(folder / "model.h5")
     return folder
 
 
@@ -50,14 +53,14 @@ def refusal(path) -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("name", ["model.keras", "model.weights.h5"])
+@pytest.mark.parametrize("name", FILES)
 def test_keras_files_load(folder, model, name):
     loaded = SqueezeNet1_1(weights=str(folder / name), classes=5, input_shape=(32, 32, 3))
     assert same(loaded, model)
     assert not any(layer.name == "relu10" for layer in loaded.layers)
 
 
-@pytest.mark.parametrize("name", ["model.keras", "model.weights.h5"])
+@pytest.mark.parametrize("name", FILES)
 def test_keras_files_with_another_head(folder, model, name):
     for options in ({"classes": 7}, {"classes": 1000}, {"include_top": False}):
         loaded = SqueezeNet1_1(weights=folder / name, **options)
@@ -71,18 +74,30 @@ def test_weights_without_a_head_leave_it_new(model, tmp_path):
     assert SqueezeNet1_1(weights=tmp_path / "notop.weights.h5", classes=5).output_shape == (None, 5)
 
 
-def test_a_keras_files_own_head_keeps_its_relu(tmp_path):
-    SqueezeNet1_1(weights=None, input_shape=(32, 32, 3)).save(tmp_path / "thousand.keras")
-    assert SqueezeNet1_1(weights=tmp_path / "thousand.keras").get_layer("relu10")
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_whole_models_own_head_keeps_its_relu(tmp_path, suffix):
+    SqueezeNet1_1(weights=None, input_shape=(32, 32, 3)).save(tmp_path / f"thousand.{suffix}")
+    assert SqueezeNet1_1(weights=tmp_path / f"thousand.{suffix}").get_layer("relu10")
 
 
-def test_a_trained_model_around_it_may_be_saved_with_its_optimizer(model, tmp_path):
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_trained_model_around_it_may_be_saved_with_its_optimizer(model, tmp_path, suffix):
     inputs = keras.Input((32, 32, 3))
     outer = keras.Model(inputs, model(keras.layers.RandomFlip()(inputs)))
     outer.compile("adam", "sparse_categorical_crossentropy")
     outer.optimizer.build(outer.trainable_variables)
-    outer.save(tmp_path / "outer.keras")
-    assert same(SqueezeNet1_1(weights=tmp_path / "outer.keras", classes=5, input_shape=(32, 32, 3)), model)
+    outer.save(tmp_path / f"outer.{suffix}")
+    assert same(SqueezeNet1_1(weights=tmp_path / f"outer.{suffix}", classes=5, input_shape=(32, 32, 3)), model)
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_0", "squeezenet1_1", "mobilenet_v2"])
+def test_models_load_from_the_h5_files_that_they_save(name, tmp_path):
+    model = backbones.build(name, classes=5, image_size=32)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("uint8")
+    model.save(tmp_path / "model.h5")
+    loaded = keras.models.load_model(tmp_path / "model.h5")
+    assert type(loaded) is type(model)
+    np.testing.assert_array_equal(loaded.predict_on_batch(pixels), model.predict_on_batch(pixels))
 
 
 def test_the_other_variants_weights_are_refused(tmp_path):
@@ -118,6 +133,15 @@ def test_tensors_that_are_no_weights_are_named(folder, tmp_path, value):
     assert "conv1/kernel" in message or "/layers/conv2d/vars/0" in message
 
 
+def test_another_networks_h5_file_is_refused(tmp_path):
+    inputs = keras.Input((8, 8, 3))
+    keras.Model(inputs, keras.layers.Conv2D(4, 3, name="conv7")(inputs)).save(tmp_path / "other.h5")
+    assert "'conv7'" in refusal(tmp_path / "other.h5")
+    with h5py.File(tmp_path / "model.h5", "w") as file:
+        file["model_weights/conv1/conv1/kernel"] = np.zeros((3, 3, 3, 64), "f4")
+    assert "model_config" in refusal(tmp_path / "model.h5")
+
+
 @pytest.mark.parametrize("link", ["external", "soft", "loop", "data elsewhere", "virtual"])
 def test_links_out_of_a_file_are_not_followed(folder, tmp_path, link):
     secret = copy(folder / "model.weights.h5", tmp_path / "secret.h5")
@@ -140,7 +164,7 @@ def test_links_out_of_a_file_are_not_followed(folder, tmp_path, link):
     assert "link" in (message := refusal(path)) or "another file" in message
 
 
-@pytest.mark.parametrize("name", ["model.keras", "model.weights.h5"])
+@pytest.mark.parametrize("name", FILES)
 def test_cut_and_foreign_files_are_refused(folder, tmp_path, name):
     data = (folder / name).read_bytes()
     for part in (b"", b"no such format", data[: len(data) // 2], data[:-1]):

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from kerasqueeze.models import backbones
+from kerasqueeze.models.stages import stages
 from kerasqueeze.training.optimizers import adam
 
 BETA_1, BETA_2, EPSILON, RATE, CLIP = 0.9, 0.95, 1e-7, 0.01, 1.0  # a beta_2 that forgets the spike in 60 steps
@@ -249,11 +250,11 @@ def test_state_goes_on_where_it_was_saved(form):
 
 def test_blocks_are_the_stages_of_the_network():
     network = backbones.build("squeezenet1_1", classes=3, image_size=32)
-    stages = [set(stage) for stage in backbones.stages(network)]
+    found = [set(stage) for stage in stages(network)]
     blocks: dict[str, set[str]] = {}
     for variable in network.trainable_variables:
         blocks.setdefault(adam.block_of(variable), set()).add(variable.path.split("/")[-2])
-    assert list(blocks.values()) == stages
+    assert list(blocks.values()) == found
     assert list(blocks) == ["conv1", *(f"fire{number}" for number in range(2, 10)), "conv10"]
 
 

@@ -16,11 +16,14 @@ import keras
 from jax import lax
 
 from kerasqueeze.models.fast import products
+from kerasqueeze.models.fast.derivatives import reverse_only
+from kerasqueeze.models.fast.settings import ANY, is_plain
 from kerasqueeze.models.fast.switch import is_fast
-from kerasqueeze.models.layers import max_pool_by_slices
+from kerasqueeze.models.layers import WINDOW, max_pool_by_slices
+from kerasqueeze.models.registered import registered
 
 
-@keras.saving.register_keras_serializable("kerasqueeze")
+@registered
 class ByLayerModel(keras.Model):
     """A functional model whose convolutions and 3×3 max-pools of stride 2 take their faster form."""
 
@@ -30,10 +33,8 @@ class ByLayerModel(keras.Model):
             return super().call(inputs, training=training, mask=mask, **kwargs)
 
         def run(layer) -> Callable[..., Any]:
-            if _is_pool(layer):
-                return lambda x: max_pool_by_slices(jnp.asarray(x))
-            if _has_faster_form(layer):
-                return lambda x: _convolve(layer, x) if x.dtype == layer.kernel.dtype else layer(x)
+            if (compute := _faster_form(layer)) is not None:
+                return lambda x: compute(layer, x) if x.dtype == layer.compute_dtype else layer(x)
             if training is not None and getattr(layer, "_call_has_training_arg", False):
                 # Last, for the graph recorded a `training` of its own when it was built.
                 return lambda *args, **kwargs: layer(*args, **{**kwargs, "training": training})
@@ -46,10 +47,10 @@ class ByLayerModel(keras.Model):
 def convolve_3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolve (N, H, W, C) with a kernel (3, 3, C, E), stride 1, zero-padded to (N, H, W, E).
 
-    Differentiable once, in reverse mode: the patches of the forward pass are kept and give the kernel's gradient as a
-    matrix product; XLA on its own would copy them from the padded input again.
+    Differentiable in reverse mode: the patches of the forward pass are kept and give the kernel's gradient as a matrix
+    product; XLA on its own would copy them from the padded input again.
     """
-    return _forward_3x3(x, kernel)[0]
+    return _convolve_3x3(*reverse_only((x, kernel)))
 
 
 def _forward_3x3(x: jax.Array, kernel: jax.Array):
@@ -69,8 +70,8 @@ def _backward_3x3(residuals, gradient: jax.Array):
     return products.patches_gradient(products.product(flat, turned), shape), kernel_gradient
 
 
-convolve_3x3 = jax.custom_vjp(convolve_3x3)
-convolve_3x3.defvjp(_forward_3x3, _backward_3x3)
+_convolve_3x3 = jax.custom_vjp(lambda x, kernel: _forward_3x3(x, kernel)[0])
+_convolve_3x3.defvjp(_forward_3x3, _backward_3x3)
 
 
 def patches(x: jax.Array, size: int, stride: int) -> jax.Array:
@@ -86,25 +87,34 @@ def patches(x: jax.Array, size: int, stride: int) -> jax.Array:
     )
 
 
+def _faster_form(layer) -> Callable[[Any, Any], jax.Array] | None:
+    """Return what computes a layer's output from the layer and its input, or None if that is the layer's own call."""
+    if getattr(layer, "compute_dtype", None) != getattr(layer, "variable_dtype", None):  # mixed precision
+        return None
+    if _is_pool(layer):
+        return _pool
+    return _convolve if _is_convolution(layer) else None
+
+
 def _is_pool(layer) -> bool:
     """Tell whether a layer is the pool that `max_pool_by_slices` computes: 3×3, stride 2, no padding."""
-    return (
-        type(layer) is keras.layers.MaxPooling2D
-        and (layer.pool_size, layer.strides) == ((3, 3), (2, 2))
-        and (layer.padding, layer.data_format) == ("valid", "channels_last")
-    )
+    return is_plain(layer, keras.layers.MaxPooling2D, pool_size=(3, 3), strides=(2, 2))
 
 
-def _has_faster_form(layer) -> bool:
+def _is_convolution(layer) -> bool:
     """Tell whether a layer is a convolution that `_convolve` computes: 1×1; 3×3 padded; or any size without padding."""
-    if type(layer) is not keras.layers.Conv2D or layer.groups != 1 or layer.dilation_rate != (1, 1):
+    free = ("filters", "kernel_size", "strides", "padding", "activation", "use_bias")
+    if not is_plain(layer, keras.layers.Conv2D, **dict.fromkeys(free, ANY)) or not callable(layer.activation):
         return False
-    if layer.compute_dtype != layer.variable_dtype:  # mixed precision
+    size, stride = layer.kernel_size[0], layer.strides[0]
+    if layer.kernel_size != (size, size) or layer.strides != (stride, stride):
         return False
-    if layer.data_format != "channels_last" or layer.kernel_size[0] != layer.kernel_size[1]:
-        return False
-    size, stride = layer.kernel_size[0], layer.strides
-    return stride[0] == stride[1] and (size == 1 or layer.padding == "valid" or (size == 3 and stride == (1, 1)))
+    return layer.padding == "valid" or (layer.padding == "same" and (size == 1 or (size, stride) == (3, 1)))
+
+
+def _pool(layer: keras.layers.MaxPooling2D, x) -> jax.Array:
+    """Compute what a `MaxPooling2D` layer of `_is_pool` computes, where there is a window at all."""
+    return max_pool_by_slices(jnp.asarray(x)) if min(x.shape[1:3]) >= WINDOW else layer(x)
 
 
 def _convolve(layer: keras.layers.Conv2D, x) -> jax.Array:

@@ -9,17 +9,19 @@ import jax.numpy as jnp
 import keras
 from jax import lax
 
+from kerasqueeze.models.fast.derivatives import reverse_only
 from kerasqueeze.models.fast.fire import convolve, expand, expand_pooled
-from kerasqueeze.models.fast.microbatch import PER_IMAGE, MicroBatchModel, run
+from kerasqueeze.models.fast.microbatch import MicroBatchModel, is_per_image, is_plain_model, run
 from kerasqueeze.models.fast.plan import Plan, read
 from kerasqueeze.models.fast.pooled import convolved, pooled, stem
 from kerasqueeze.models.fast.switch import is_fast
+from kerasqueeze.models.registered import registered
 
 CACHE = 14 << 20
 """Bytes that the first convolution's maps of a micro-batch may take."""
 
 
-@keras.saving.register_keras_serializable("kerasqueeze")
+@registered
 class LoweredModel(MicroBatchModel):
     """A functional model, SqueezeNet's, that computes itself in a faster form where it has one.
 
@@ -40,7 +42,7 @@ class LoweredModel(MicroBatchModel):
     def micro_batch(self, shape: Sequence[Any]) -> int | None:
         """Return how many images of a batch (N, H, W, C) are best computed at a time; None if not in the fast form."""
         plan = self._plan(shape)
-        if plan is None or not all(type(layer) in PER_IMAGE for layer in plan.rest):
+        if plan is None or not is_plain_model(self, LoweredModel) or not all(map(is_per_image, plan.rest)):
             return None
         return _micro_batch(plan, shape)
 
@@ -59,7 +61,7 @@ class LoweredModel(MicroBatchModel):
         if plan is None or shape[3] != self.inputs[0].shape[3]:
             return None
         sides = [convolved(side, plan.stem.kernel_size[0]) for side in shape[1:3]]
-        for is_pooled in (True, *(fire.pooled for fire in plan.fires)):
+        for is_pooled in (True, *plan.pools):
             if is_pooled and min(sides) < 3:  # the pool's layer says so in words
                 return None
             sides = [pooled(side) if is_pooled else side for side in sides]
@@ -68,15 +70,15 @@ class LoweredModel(MicroBatchModel):
     def _call_fast(self, plan: Plan, images, training: bool):
         images = keras.ops.convert_to_tensor(images, dtype=self.inputs[0].dtype)
         images = jnp.asarray(images, plan.stem.compute_dtype)
-        weights, pools = _weights(plan), tuple(fire.pooled for fire in plan.fires)
-        relu = plan.head is not None and plan.head[2]
+        images, weights = reverse_only((images, _weights(plan)))
+        relu = plan.head is not None and plan.head.relu is not None
         if training:
-            parts = features(images, weights, pools)
-            if plan.head is not None and plan.head[0] is not None:
-                parts = (plan.head[0](jnp.concatenate(parts, -1), training=True),)
+            parts = features(images, weights, plan.pools)
+            if plan.head is not None and plan.head.dropout is not None:
+                parts = (plan.head.dropout(jnp.concatenate(parts, -1), training=True),)
             x = score(parts, weights, relu)
         else:
-            x = infer(images, weights, pools, relu, _micro_batch(plan, images.shape))
+            x = infer(images, weights, plan.pools, relu, _micro_batch(plan, images.shape))
         for layer in plan.rest:
             x = run(layer, x, training)
         return x
@@ -109,10 +111,8 @@ def _weights(plan: Plan) -> dict[str, Any]:
         kernel = kernel * jnp.broadcast_to(scale, kernel.shape[2:3])[:, None]
     return {
         "stem": (kernel, bias),
-        "fires": [
-            tuple(values(layer) for layer in (fire.squeeze, fire.expand1x1, fire.expand3x3)) for fire in plan.fires
-        ],
-        "head": None if plan.head is None else values(plan.head[1]),
+        "fires": [tuple(values(layer) for layer in fire.convolutions) for fire in plan.fires],
+        "head": None if plan.head is None else values(plan.head.convolution),
     }
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
+from kerasqueeze.models.fast.settings import ANY, is_plain
 from kerasqueeze.models.layers import CeilMaxPooling2D
 
 FLOATS = ("float32", "float64")
@@ -18,12 +20,28 @@ FLOATS = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Fire:
-    """The convolutions of a fire module, and whether a pool follows it."""
+    """The layers of a fire module, and the pool that follows it, or None."""
 
     squeeze: layers.Conv2D
     expand1x1: layers.Conv2D
     expand3x3: layers.Conv2D
-    pooled: bool
+    concatenate: layers.Concatenate
+    pool: CeilMaxPooling2D | None
+
+    @property
+    def convolutions(self) -> tuple[layers.Conv2D, layers.Conv2D, layers.Conv2D]:
+        """The layers with weights."""
+        return self.squeeze, self.expand1x1, self.expand3x3
+
+
+@dataclass(frozen=True)
+class Head:
+    """Dropout or None, the 1×1 convolution that scores each place, a ReLU or None, the average over all places."""
+
+    dropout: layers.Dropout | None
+    convolution: layers.Conv2D
+    relu: layers.ReLU | None
+    average: layers.GlobalAveragePooling2D
 
 
 @dataclass(frozen=True)
@@ -32,29 +50,30 @@ class Plan:
 
     Attributes:
         normalization: Rescales the pixels; None if they come normalised.
-        stem: The first convolution, which a pool follows.
+        stem: The first convolution.
+        pool: The pool that follows it.
         fires: The fire modules.
-        head: Dropout (or None), the 1×1 convolution that scores each place, whether a ReLU follows it; then comes the
-            average over all places. None if the network goes on in another way.
+        head: None if the network goes on in another way.
         rest: Layers after the average, or after the last fire module if there is no head. They are run as they are.
     """
 
     normalization: layers.Rescaling | None
     stem: layers.Conv2D
+    pool: CeilMaxPooling2D
     fires: tuple[Fire, ...]
-    head: tuple[layers.Dropout | None, layers.Conv2D, bool] | None
+    head: Head | None
     rest: tuple[Any, ...]
 
     @property
+    def pools(self) -> tuple[bool, ...]:
+        """For each fire module whether a pool follows it."""
+        return tuple(fire.pool is not None for fire in self.fires)
+
+    @property
     def layers(self) -> Iterator[Any]:
-        """All layers that are not run as they are, but Dropout."""
-        yield self.stem
-        for fire in self.fires:
-            yield from (fire.squeeze, fire.expand1x1, fire.expand3x3)
-        if self.normalization is not None:
-            yield self.normalization
-        if self.head is not None:
-            yield self.head[1]
+        """All layers that are not run as they are."""
+        for part in (self, *self.fires, *([self.head] if self.head else [])):
+            yield from (value for value in vars(part).values() if isinstance(value, keras.layers.Layer))
 
 
 class _Unknown(Exception):
@@ -82,17 +101,18 @@ def _read(first, last) -> Plan:
     while not _is_convolution(_layer(_input_or_none(tensor)), None, 2, "valid", "relu"):
         fire, tensor = _fire(tensor)
         fires.append(fire)
-    if type(_layer(tensor)) is not CeilMaxPooling2D or not fires:
+    pool = _layer(tensor)
+    if not is_plain(pool, CeilMaxPooling2D) or not fires:
         raise _Unknown
     tensor = _input(tensor)
     stem, tensor = _layer(tensor), _input(tensor)
     normalization = None
     if tensor is not first:
         normalization, tensor = _layer(tensor), _input(tensor)
-        if type(normalization) is not layers.Rescaling or tensor is not first:
+        if not _is_rescaling(normalization, first.shape[-1]) or tensor is not first:
             raise _Unknown
     head, rest = _head(tuple(reversed(rest)))
-    return Plan(normalization, stem, tuple(reversed(fires)), head, rest)
+    return Plan(normalization, stem, pool, tuple(reversed(fires)), head, rest)
 
 
 def chain(model: keras.Model) -> list[Any] | None:
@@ -115,11 +135,14 @@ def _layer(tensor) -> Any:
 
 
 def _inputs(tensor) -> list[Any]:
-    """Return the symbolic tensors that a tensor is computed from; refuse a layer called with more than these."""
+    """Return the symbolic tensors that a tensor is computed from; refuse a layer called with more, and masks."""
     history = tensor._keras_history
     node = history.operation._inbound_nodes[history.node_index]
     arguments = node.arguments
-    if len(arguments.args) != 1 or len(node.outputs) != 1 or any(arguments.kwargs.values()):  # training=False is let by
+    others = [value for value in arguments.kwargs.values() if value is not None and value is not False]  # of `training`
+    if len(arguments.args) != 1 or len(node.outputs) != 1 or others:
+        raise _Unknown
+    if getattr(tensor, "_keras_mask", None) is not None:
         raise _Unknown
     return list(node.input_tensors)
 
@@ -138,56 +161,53 @@ def _input_or_none(tensor):
 
 def _fire(tensor) -> tuple[Fire, Any]:
     """Read a fire module, with its pool if it has one, and return it and the tensor that it reads."""
-    pooled = type(_layer(tensor)) is CeilMaxPooling2D
-    tensor = _input(tensor) if pooled else tensor
+    pool = _layer(tensor) if is_plain(_layer(tensor), CeilMaxPooling2D) else None
+    tensor = tensor if pool is None else _input(tensor)
     concatenate: Any = _layer(tensor)
-    if type(concatenate) is not layers.Concatenate or concatenate.axis not in (-1, 3):
+    if not is_plain(concatenate, layers.Concatenate, axis=ANY) or concatenate.axis not in (-1, 3):
         raise _Unknown
     expansions = _inputs(tensor)
     if len(expansions) != 2 or _input(expansions[0]) is not _input(expansions[1]):
         raise _Unknown
     squeezed = _input(expansions[0])
-    fire = Fire(_layer(squeezed), _layer(expansions[0]), _layer(expansions[1]), pooled)
-    for layer, size in ((fire.squeeze, 1), (fire.expand1x1, 1), (fire.expand3x3, 3)):
-        if not _is_convolution(layer, size, 1, "same" if size == 3 else None, "relu"):
+    fire = Fire(_layer(squeezed), _layer(expansions[0]), _layer(expansions[1]), concatenate, pool)
+    for layer, size in zip(fire.convolutions, (1, 1, 3), strict=True):
+        if not _is_convolution(layer, size, 1, "same", "relu"):
             raise _Unknown
     return fire, _input(squeezed)
 
 
 def _head(rest: tuple[Any, ...]):
     """Split off dropout, 1×1 convolution, ReLU and average, if the layers begin with these."""
-    dropout = rest[0] if rest and type(rest[0]) is layers.Dropout else None
+    dropout = rest[0] if rest and is_plain(rest[0], layers.Dropout, rate=ANY, seed=ANY) else None
     after = rest[1:] if dropout is not None else rest
-    if not after or not _is_convolution(after[0], 1, 1, None, "linear"):
+    if not after or not _is_convolution(after[0], 1, 1, "valid", "linear"):
         return None, rest
     convolution, after = after[0], after[1:]
-    relu = bool(after) and _is_plain_relu(after[0])
-    after = after[1:] if relu else after
-    if not after or type(after[0]) is not layers.GlobalAveragePooling2D or after[0].keepdims:
+    relu = after[0] if after and is_plain(after[0], layers.ReLU) else None
+    after = after[1:] if relu is not None else after
+    if not after or not is_plain(after[0], layers.GlobalAveragePooling2D):
         return None, rest
-    if after[0].compute_dtype != convolution.compute_dtype or after[0].data_format != "channels_last":
-        return None, rest
-    return (dropout, convolution, relu), after[1:]
+    return Head(dropout, convolution, relu, after[0]), after[1:]
 
 
-def _is_plain_relu(layer) -> bool:
-    return type(layer) is layers.ReLU and layer.max_value is None and not layer.negative_slope and not layer.threshold
+def _is_convolution(layer, size: int | None, stride: int, padding: str, activation: str) -> bool:
+    """Tell whether a layer is a plain square convolution with a bias; `size` None allows any."""
+    size = layer.kernel_size[0] if size is None and type(layer) is layers.Conv2D else size
+    return is_plain(
+        layer,
+        layers.Conv2D,
+        filters=ANY,
+        kernel_size=(size, size),
+        strides=(stride, stride),
+        padding=padding if size != 1 else ANY,
+        activation=getattr(keras.activations, activation),
+    )
 
 
-def _is_convolution(layer, size: int | None, stride: int, padding: str | None, activation: str) -> bool:
-    """Tell whether a layer is a plain square convolution with a bias; `size` or `padding` None allows any."""
-    if type(layer) is not layers.Conv2D:
-        return False
-    return (
-        layer.kernel_size == ((size or layer.kernel_size[0]),) * 2
-        and tuple(layer.strides) == (stride, stride)
-        and (padding is None or layer.padding == padding)
-        and tuple(layer.dilation_rate) == (1, 1)
-        and layer.groups == 1
-        and layer.use_bias
-        and layer.data_format == "channels_last"
-        and layer.activation is getattr(keras.activations, activation)
-        and layer.activity_regularizer is None
-        and layer.dtype_policy.quantization_mode is None
-        and not layer.lora_enabled
+def _is_rescaling(layer, channels: int) -> bool:
+    """Tell whether a layer scales and shifts each channel by constants."""
+    shapes = ((), (1,), (channels,))
+    return is_plain(layer, layers.Rescaling, scale=ANY, offset=ANY) and all(
+        np.shape(constants) in shapes for constants in (layer.scale, layer.offset)
     )

@@ -1,11 +1,12 @@
-"""Reads weights out of Keras' `.weights.h5` and `.keras` files without building the model they describe.
+"""Reads weights out of Keras' `.weights.h5`, `.keras` and whole-model `.h5` files without building the model.
 
-A `.keras` file can name any layer class and lambda. It is not deserialised here: its weights are read as arrays, and
-its configuration is searched for the names of the layers. What HDF5 itself does with a file that is made to harm it is
-HDF5's: from strangers, take a `.pth`.
+A `.keras` or `.h5` file can name any layer class and lambda. It is not deserialised here: its weights are read as
+arrays, and its configuration is searched for the names of the layers. What HDF5 itself does with a file that is made to
+harm it is HDF5's: from strangers, take a `.pth`.
 
 Source: keras/src/saving/saving_lib.py (a zip of config.json and model.weights.h5; a layer's variables are the datasets
-0, 1, … of a group `vars`, whose attribute `name` is the layer's name).
+0, 1, … of a group `vars`, whose attribute `name` is the layer's name); legacy/saving/legacy_h5_format.py (the datasets
+`model_weights/…/<layer>/kernel` and `bias`, and the configuration as an attribute).
 """
 
 import io
@@ -22,6 +23,7 @@ from kerasqueeze.errors import UserError
 
 MAX_MEMBER = 256 * 2**20  # bytes; with an optimizer's two moments a SqueezeNet has 15 MB
 MAX_OBJECTS, MAX_DEPTH = 100_000, 32
+OPTIMIZERS = ((0, "optimizer"), (0, "optimizer_weights"))  # depth and name of the groups with their state
 
 
 def open_keras(path: Path) -> tuple[io.BytesIO, set[str]]:
@@ -59,9 +61,9 @@ def read_h5(file: Path | io.BytesIO, path: Path, names: dict[str, str]) -> dict[
     tensors: dict[str, np.ndarray] = {}
     try:
         with h5py.File(file, "r") as root:
-            for layer, position, dataset in _variables(root, path):
-                name = f"{layer}/{('kernel', 'bias')[position]}" if position in (0, 1) else f"{layer}/{position}"
+            for name, dataset in _variables(root, path):
                 if name not in names or name in tensors:
+                    layer = name.rpartition("/")[0]
                     raise UserError(
                         f"{path} has the tensor {dataset.name!r} of layer {layer!r}, which SqueezeNet has not"
                     )
@@ -77,8 +79,21 @@ def read_h5(file: Path | io.BytesIO, path: Path, names: dict[str, str]) -> dict[
     return tensors
 
 
-def _variables(root: h5py.File, path: Path) -> Iterator[tuple[str, int, h5py.Dataset]]:
-    """Yield (layer name, position, dataset) for all layers' variables, following no link out of the file."""
+def h5_layers(path: Path) -> set[str]:
+    """Return the names of all layers in the configuration of a whole model's `.h5` file.
+
+    Raises:
+        UserError: The file is damaged, or has no configuration.
+    """
+    try:
+        with h5py.File(path, "r") as root:
+            return set(_layer_names(json.loads(root.attrs["model_config"])))
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged, or no .h5 file that model.save() wrote ({_one_line(error)})") from None
+
+
+def _variables(root: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Yield (`<layer>/kernel`, dataset) and the like for all layers' variables, following no link out of the file."""
     groups, seen = [(root, 0)], 0
     while groups:
         group, depth = groups.pop()
@@ -89,13 +104,17 @@ def _variables(root: h5py.File, path: Path) -> Iterator[tuple[str, int, h5py.Dat
                 raise UserError(f"{path} has a link at {group.name}/{key} that no weights file needs")
             item = group[key]
             if isinstance(item, h5py.Group):
-                if key != "seed_generator" and (depth, key) != (0, "optimizer"):
+                if key != "seed_generator" and (depth, key) not in OPTIMIZERS:
                     groups.append((item, depth + 1))
             elif isinstance(item, h5py.Dataset):
                 if item.is_virtual or item.external is not None:
                     raise UserError(f"{path}: the data of {item.name} lie in another file; expected one whole file")
-                if group.name.rpartition("/")[2] == "vars" and key.isdecimal():
-                    yield str(group.attrs.get("name", "")), int(key), item
+                parent = group.name.rpartition("/")[2]
+                if parent == "vars" and key.isdecimal():
+                    kind = {"0": "kernel", "1": "bias"}.get(key, key)
+                    yield f"{group.attrs.get('name', '')}/{kind}", item
+                elif group.name.startswith("/model_weights/"):
+                    yield f"{parent}/{key}", item
 
 
 def _one_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.models.weights.keras_files import open_keras, read_h5
+from kerasqueeze.models.weights.keras_files import h5_layers, open_keras, read_h5
 from kerasqueeze.models.weights.torch_weights import fetch, read_torch_weights, torch_names
 
 HEAD, HEAD_INPUTS = "conv10", 512
@@ -59,7 +59,8 @@ def read_weights(weights: "str | PathLike[str] | Weights", version: str) -> Weig
     """Read weights for SqueezeNet "1.0" or "1.1".
 
     Args:
-        weights: "imagenet", or the path of a `.pth`, `.weights.h5` or `.keras` file; `Weights` come back as they are.
+        weights: "imagenet", or the path of a `.pth`, `.weights.h5`, `.h5` or `.keras` file; `Weights` come back as they
+            are.
         version: The variant they are for.
 
     Raises:
@@ -81,7 +82,9 @@ def read_weights(weights: "str | PathLike[str] | Weights", version: str) -> Weig
     if path.suffix == ".keras":
         h5, layers = open_keras(path)
         return Weights(path, read_h5(h5, path, names), names, head_has_relu="relu10" in layers)
-    raise UserError(f"weights has to be a .pth, .weights.h5 or .keras file. Received: weights={str(weights)!r}")
+    if path.suffix == ".h5":
+        return Weights(path, read_h5(path, path, names), names, head_has_relu="relu10" in h5_layers(path))
+    raise UserError(f"weights has to be a .pth, .weights.h5, .h5 or .keras file. Received: weights={str(weights)!r}")
 
 
 def assign(model: keras.Model, weights: Weights, *, head: bool) -> None:

@@ -24,14 +24,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasqueeze.models.backbones import STAGE
+from kerasqueeze.models.stages import STAGE
 
 ALL = "all"
 """Name of the block that holds every weight."""
 
 
 def block_of(variable: Any) -> str:
-    """Return the stage of a variable's layer, named as `backbones.stages` groups layers: conv1, fire2, …"""
+    """Return the stage of a variable's layer, named as `stages` groups layers: conv1, fire2, …"""
     layer = variable.path.split("/")[-2] if "/" in variable.path else variable.path
     match = STAGE.match(layer)
     return match[1] if match else layer
