@@ -11,9 +11,11 @@ if "keras" in sys.modules and sys.modules["keras"].backend.backend() != "jax":
         f"{sys.modules['keras'].backend.backend()!r}; set KERAS_BACKEND=jax before importing keras"
     )
 
+from kerasqueeze.startup import xla
 from kerasqueeze.startup.command import is_command
 
 if not is_command():  # a command reads its arguments before it loads Keras: `startup.command.begin`
+    xla.protect()
     from kerasqueeze.models.squeezenet import (
         SqueezeNet1_0,
         SqueezeNet1_1,

@@ -25,7 +25,7 @@ ALLOWED = {
     "study": COMMON | {"history", "training.experiment"},
     "bench": COMMON | {"history", "startup", "models", "data", "training", "study"},
     "commands": COMMON | {"history", "startup", "models", "data", "training", "study", "bench"},
-    "__init__": {"startup.command", "models.squeezenet"},
+    "__init__": {"startup.command", "startup.xla", "models.squeezenet"},
     "__main__": {"commands.main"},
 }
 """What each room, and each file beside the rooms, may import beside itself."""

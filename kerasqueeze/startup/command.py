@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.startup import hugepages, imports
+from kerasqueeze.startup import hugepages, imports, xla
 
 NAME = "kerasqueeze"
 
@@ -36,6 +36,7 @@ def begin() -> None:
             hugepages.reason = hugepages.ensure()
         except OSError as error:  # training is slower without, and that is all
             hugepages.reason = f"huge pages need a second start, which was refused ({error.strerror})"
+        xla.protect()
         imports.start()
     _check_platform()
 
