@@ -19,7 +19,7 @@ def checked_head(classes, dropout) -> tuple[int, float]:
     """Return both as Python's own numbers; raise `UserError` unless `classes` ≥ 1 and `dropout` is in [0, 1)."""
     if not is_integer(classes) or classes < 1:
         raise UserError(f"classes has to be an integer of at least 1. Received: classes={classes!r}")
-    if isinstance(dropout, bool) or not isinstance(dropout, numbers.Real) or not 0 <= dropout < 1:
+    if isinstance(dropout, bool) or not isinstance(dropout, numbers.Real) or not 0 <= float(dropout) < 1:
         raise UserError(f"dropout has to be a number in [0, 1). Received: dropout={dropout!r}")
     return int(classes), float(dropout)
 
