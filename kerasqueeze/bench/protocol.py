@@ -63,6 +63,11 @@ def serve(prepare: Callable[[], tuple[dict[str, Any], dict[str, Callable[[], Ste
         say({"error": f"{type(error).__name__}: {lines[0] if lines else ''}"})
 
 
+def one_line(error: Exception) -> str:
+    """Return what an error says, on one line of bounded length."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
 def burst(step: Step, batch: int, seconds: float) -> float:
     """Run steps for about `seconds`, at least one; return images a second.
 

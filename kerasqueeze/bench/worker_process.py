@@ -28,13 +28,20 @@ class Worker:
     Args:
         command: What to start, with its arguments.
         environment: Changes to this process' environment; None takes a variable away.
+        patience: Seconds after which it counts as failed when it says nothing; None for `PATIENCE`.
 
     Raises:
         Failed: It cannot be started.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str | None] | None = None):
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str | None] | None = None,
+        patience: float | None = None,
+    ):
         self._buffer = b""
+        self._patience = patience
         changed = {**os.environ, **(environment or {})}
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `close`)
         try:
@@ -55,14 +62,15 @@ class Worker:
 
         Raises:
             Missing: It says that a module is not installed.
-            Failed: It ended, broke down, or says nothing for `PATIENCE` seconds.
+            Failed: It ended, broke down, or says nothing for as long as its patience.
         """
-        deadline = time.monotonic() + PATIENCE
+        patience = PATIENCE if self._patience is None else self._patience
+        deadline = time.monotonic() + patience
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
         while b"\n" not in self._buffer:
             if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise Failed(f"no answer within {PATIENCE:.0f} s")
+                raise Failed(f"no answer within {patience:.0f} s")
             received = os.read(pipe, 65536)
             if not received:
                 raise Failed(f"ended with code {self._process.wait()}: {self._last_words()}")

@@ -1,6 +1,7 @@
 """Random crops, flips, colours and hidden boxes on the device, inside the jitted training step."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -73,8 +74,7 @@ class RandomCropFlip(keras.layers.Layer):
         columns = jnp.where(mirrored[:, None], columns[::-1], columns)
         rows = _nearest(top[:, None] * height + tall[:, None] * rows - 0.5, height)
         columns = _nearest(left[:, None] * width + wide[:, None] * columns - 0.5, width)
-        # One image at a time: in one piece for the batch, XLA would compute rows and columns anew for every pixel.
-        return jax.lax.map(lambda one: _bilinear(*one), (images, rows, columns))
+        return _of_each(_bilinear)(images, rows, columns)
 
     def _draw(self, count: int) -> tuple[jax.Array, ...]:
         """Return top, left, height and width of a box for each image, as shares of the image, and whether to mirror."""
@@ -217,6 +217,17 @@ def _nearest(position: jax.Array, length: int) -> tuple[jax.Array, jax.Array]:
     position = jnp.clip(position, 0, length - 1)
     before = jnp.minimum(jnp.floor(position), length - 2)
     return before.astype(jnp.int32), position - before
+
+
+def _of_each(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """Return a function of whole batches for one of single images.
+
+    On the CPU it takes one image at a time: in one piece for the batch, XLA would compute rows and columns anew for
+    every pixel there. An accelerator would wait for each of so many small programs, and gets the batch in one piece.
+    """
+    if jax.default_backend() != "cpu":
+        return jax.vmap(function)
+    return lambda *batch: jax.lax.map(lambda one: function(*one), batch)
 
 
 def _bilinear(image: jax.Array, rows: tuple[jax.Array, ...], columns: tuple[jax.Array, ...]) -> jax.Array:

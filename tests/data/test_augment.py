@@ -55,6 +55,13 @@ def test_resampling_is_scipys_bilinear():
     assert_sampled_by_scipy(images, output[..., :3], boxes(output))
 
 
+def test_accelerators_take_the_batch_in_one_piece_and_show_the_same(monkeypatch):
+    images = noise(5)
+    expected = augmented(images, size=24)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    np.testing.assert_allclose(augmented(images, size=24), expected, atol=1e-3)
+
+
 def test_resampling_is_pillows_to_a_grey_level():
     images = noise(16)
     output = augmented(with_ramps(images), flip=False)
