@@ -68,7 +68,8 @@ def run(
         Interrupted: If SIGINT or SIGTERM stopped it; the state is saved.
     """
     weights = _check_settings(experiment)
-    _prepare_process()
+    keep_compiled()
+    _warn_of_small_pages()
     data = datasets.load(
         experiment.dataset,
         image_size=experiment.image_size,
@@ -168,11 +169,15 @@ def _check_photos(experiment: Experiment, data: datasets.DataSet) -> None:
         imagenet_numbers(data.class_names)
 
 
-def _prepare_process() -> None:
+def keep_compiled() -> None:
     """Let JAX keep what it compiles on disk, so that the next run of the same shapes begins at once."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a user's own choice stands
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small programs are many
+
+
+def _warn_of_small_pages() -> None:
+    """Say once why the CPU has to do without huge pages, if it has to."""
     if hugepages.reason is not None and jax.default_backend() == "cpu":
         progress.warn(f"{hugepages.reason}: training is a little slower")
         hugepages.reason = None
