@@ -25,7 +25,7 @@ COLOURS = {  # Okabe & Ito's, which the colour-blind tell apart
 
 def path(out: Path) -> Path:
     """Return where the picture lies below `out`."""
-    return Path(out) / "PNG" / "speed.png"
+    return Path(out) / "PNG" / "bench.png"
 
 
 def markdown(outcome: speed.Outcome) -> str:

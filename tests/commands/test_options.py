@@ -128,7 +128,7 @@ def test_odd_values_of_every_option_end_in_one_line_or_are_taken(module, typed, 
             assert err == "would begin\n" if code == 99 else err.startswith("error: "), (action.dest, value, err)
             seen.add(code)
     assert seen == ({2, 99} if module in (run, study, sweep, bench) else {2})
-    assert list(tmp_path.iterdir()) == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_cannot_be_meant_is_named(words, said, typed, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     code, _, err = typed(*words)
     assert code == 2 and said in err and err.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_names_may_have_blanks_around_them():
