@@ -1,4 +1,4 @@
-"""The benchmark's tables for the README, and its picture."""
+"""The benchmark's tables, and its picture."""
 
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from kerasqueeze.bench import speed
 from kerasqueeze.files import whole_file
+from kerasqueeze.study.report.speed import grid, speed_cell
 
 COLOURS = {  # Okabe & Ito's, which the colour-blind tell apart
     "kerasqueeze": "#0072B2",
@@ -42,19 +43,8 @@ def markdown(outcome: speed.Outcome) -> str:
         f"over that contestant's, median over the rounds. float32, but torch-bf16 (autocast). {first['hardware']}; "
         f"huge pages {first['huge_pages']} for all contestants. {versions}."
     )
-    parts = (_grid(table, _speed), said, "First call in seconds / peak memory in MB:", _grid(table, _cost))
+    parts = (grid(table, speed_cell), said, "First call in seconds / peak memory in MB:", grid(table, _cost))
     return "\n\n".join([*parts, *notes])
-
-
-def cost_markdown(costs: pd.DataFrame) -> str:
-    """Return the costs, `cost.COLUMNS`, as Markdown."""
-    lines = ["| Measure | Value | px | Batch | Photos | What |", "|---|---:|---:|---:|---:|---|"]
-    for row in costs.to_dict("records"):
-        value = f"{row['value']:.4g} {'' if row['unit'] == '1' else row['unit']}".strip()
-        counts = ("" if pd.isna(row[name]) else f"{row[name]:.0f}" for name in ("size", "batch", "photos"))
-        cells = (row["measure"], value, *counts, row["about"])
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)
 
 
 def draw(table: pd.DataFrame, out: Path) -> Path:
@@ -94,25 +84,6 @@ def draw(table: pd.DataFrame, out: Path) -> Path:
         figure.savefig(part, dpi=100, metadata={"Software": None})
     plt.close(figure)
     return path(out)
-
-
-def _grid(table: pd.DataFrame, cell: Any) -> str:
-    """Return a row for each task, size and batch, a column for each contestant."""
-    names = list(dict.fromkeys(table["contestant"]))
-    lines = [f"| Task | px | Batch | {' | '.join(names)} |", f"|---|---:|---:|{'---:|' * len(names)}"]
-    for task in speed.TASKS:
-        part = table[table["task"] == task]
-        for size, batch in dict.fromkeys(zip(part["size"], part["batch"], strict=True)):
-            rows = part[(part["size"] == size) & (part["batch"] == batch)]
-            cells = {row["contestant"]: cell(row) for row in rows.to_dict("records")}
-            lines.append(f"| {task} | {size} | {batch} | {' | '.join(cells.get(name, '–') for name in names)} |")
-    return "\n".join(lines)
-
-
-def _speed(row: dict[Any, Any]) -> str:
-    shown = f"{row['median']:.1f} ({row['min']:.1f}–{row['max']:.1f})"
-    is_peer = row["contestant"] != speed.OURS and not pd.isna(row["ratio"])
-    return f"{shown} ×{row['ratio']:.2f}" if is_peer else shown
 
 
 def _cost(row: dict[Any, Any]) -> str:

@@ -57,6 +57,7 @@ def main(arguments: argparse.Namespace) -> None:
     begin()
 
     from kerasqueeze.bench import cost, speed, tables
+    from kerasqueeze.study.report import speed as speed_chapter
 
     quick = arguments.quick
     starts = speed.commands(arguments.against, arguments.peer_python)
@@ -78,7 +79,7 @@ def main(arguments: argparse.Namespace) -> None:
             print(tables.markdown(outcome))
         if not arguments.no_cost:
             costs = cost.run(arguments.out, quick=quick, failed=outcome.failed, start=RUN)
-            print(f"\n{tables.cost_markdown(costs)}")
+            print(f"\n{speed_chapter.costs(costs)}")
     for name, reason in outcome.failed.items():
         print(f"{name} failed: {reason}", file=sys.stderr)
     if outcome.failed:

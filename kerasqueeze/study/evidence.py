@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.study.figures import confusion
+from kerasqueeze.study import confusion
 from kerasqueeze.study.pairing import check_same_photos, name_seeds
 from kerasqueeze.study.results import Result
 

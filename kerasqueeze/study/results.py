@@ -9,6 +9,7 @@ import pandas as pd
 
 from kerasqueeze import history
 from kerasqueeze.errors import UserError
+from kerasqueeze.study import names
 
 METRICS = ("accuracy", "top5", "precision", "recall")
 
@@ -58,9 +59,10 @@ class Result:
 
     @property
     def class_names(self) -> list[str]:
-        """Names of the classes to read: without a WordNet number in front, or "class 7" where none are recorded."""
-        names = self.data.get("class_names") or [f"class {label}" for label in range(self.data["classes"])]
-        return [_readable(name) for name in names]
+        """Names of the classes to read (`names.readable`), or "class 7" where none are recorded."""
+        return names.readable(
+            self.data.get("class_names") or [f"class {label}" for label in range(self.data["classes"])]
+        )
 
     def test(self, metric: str) -> dict[int, float]:
         """Return a metric on the test photos by seed.
@@ -125,15 +127,8 @@ def read_all(out: Path) -> list[Result]:
 
     Left out are those without a finished seed, and those that never look at the test photos (sweeps).
     """
-    names = sorted(path.stem for path in (Path(out) / "CSV").glob("*.json"))
-    records = {name: history.read_json(history.json_path(out, name)) for name in names}
+    found = sorted(path.stem for path in (Path(out) / "CSV").glob("*.json"))
+    records = {name: history.read_json(history.json_path(out, name)) for name in found}
     return [
         read(out, name) for name, record in records.items() if any("test" in run for run in record["runs"].values())
     ]
-
-
-def _readable(name: str) -> str:
-    """Turn `n02099712-Labrador_retriever` into `Labrador retriever`."""
-    number, dash, rest = name.partition("-")
-    known = dash and len(number) == 9 and number[0] == "n" and number[1:].isdigit()
-    return (rest if known else name).replace("_", " ")

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
-POWER = 0.8
 LEVEL = 0.05
+"""Of every test, two-sided; an interval leaves out as much."""
+MARGIN = 0.005
+"""A difference in accuracy that matters to nobody, unless another is stated before the results are seen."""
 _T_LIMIT = 1 - LEVEL / 2
 
 
@@ -36,11 +38,36 @@ class Difference(NamedTuple):
         interval: The difference with its 95 % interval.
         error: Its standard error; NaN if it cannot be had.
         freedom: Degrees of freedom of the t distribution; 0 if there are none.
+        spread: Standard deviation of the difference of one seed: `error` with n seeds an arm is `spread` / sqrt(n).
+        growth: Degrees of freedom of n seeds an arm are `growth` (n - 1).
     """
 
     interval: Interval
     error: float
     freedom: float
+    spread: float = math.nan
+    growth: float = 1.0
+
+
+class Equivalence(NamedTuple):
+    """Whether a difference is too small to matter, by two one-sided t-tests.
+
+    Attributes:
+        margin: The largest difference that does not matter.
+        p: The larger p of both tests; NaN without an error to test by.
+        low: Lower limit of the 90 % interval, which lies within the margin when both tests succeed at 5 %.
+        high: Its upper limit.
+    """
+
+    margin: float
+    p: float
+    low: float
+    high: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether the difference is shown to be smaller than the margin."""
+        return self.p < LEVEL
 
 
 class McNemar(NamedTuple):
@@ -93,8 +120,9 @@ def against(values: Sequence[float], fixed: float) -> Difference:
     """Return the mean of `values`, one a seed, minus a fixed number, with the one-sample t interval."""
     sample = np.asarray(values, dtype=float)
     mean, freedom = float(sample.mean()) - fixed, len(sample) - 1
-    error = float(sample.std(ddof=1)) / math.sqrt(len(sample)) if freedom else math.nan
-    return Difference(_limits(mean, error, freedom), error, freedom)
+    spread = float(sample.std(ddof=1)) if freedom else math.nan
+    error = spread / math.sqrt(len(sample))
+    return Difference(_limits(mean, error, freedom), error, freedom, spread)
 
 
 def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
@@ -106,11 +134,31 @@ def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
     mean = float(first.mean() - second.mean())
     if min(len(first), len(second)) < 2:
         return Difference(_limits(mean, math.nan, 0), math.nan, 0)
-    shares = np.array([first.var(ddof=1) / len(first), second.var(ddof=1) / len(second)])
-    error = float(math.sqrt(shares.sum()))
-    lengths = np.array([len(first) - 1, len(second) - 1])
-    freedom = float(shares.sum() ** 2 / (shares**2 / lengths).sum()) if error else float(lengths.sum())
-    return Difference(_limits(mean, error, freedom), error, freedom)
+    counts, variances = np.array([len(first), len(second)]), np.array([first.var(ddof=1), second.var(ddof=1)])
+    shares = variances / counts
+    error, spread = float(math.sqrt(shares.sum())), float(math.sqrt(variances.sum()))
+    freedom = float(shares.sum() ** 2 / (shares**2 / (counts - 1)).sum()) if error else float((counts - 1).sum())
+    growth = float(variances.sum() ** 2 / (variances**2).sum()) if error else 2.0
+    return Difference(_limits(mean, error, freedom), error, freedom, spread, growth)
+
+
+def equivalence(difference: Difference, margin: float = MARGIN) -> Equivalence:
+    """Test whether a difference lies within ± `margin` by two one-sided t-tests at 5 % (Schuirmann 1987).
+
+    Both tests succeed exactly when the 90 % interval lies within the margin.
+
+    Args:
+        difference: The difference with its standard error and degrees of freedom.
+        margin: Above 0, to be stated before the results are seen.
+    """
+    mean, error, freedom = difference.interval.estimate, difference.error, difference.freedom
+    if not freedom or math.isnan(error):
+        return Equivalence(margin, math.nan, math.nan, math.nan)
+    if not error:
+        return Equivalence(margin, float(abs(mean) >= margin), mean, mean)
+    p = float(stats.t.sf((margin - abs(mean)) / error, freedom))
+    half = float(stats.t.ppf(1 - LEVEL, freedom)) * error
+    return Equivalence(margin, p, mean - half, mean + half)
 
 
 def mcnemar(right_a: Sequence[bool] | np.ndarray, right_b: Sequence[bool] | np.ndarray) -> McNemar:
@@ -131,47 +179,6 @@ def mcnemar(right_a: Sequence[bool] | np.ndarray, right_b: Sequence[bool] | np.n
     half = stats.norm.ppf(_T_LIMIT) * math.sqrt((share_a + share_b - centre**2) / (photos + 2))
     difference = Interval((only_a - only_b) / photos, float(max(-1, centre - half)), float(min(1, centre + half)))
     return McNemar(photos, only_a, only_b, p, difference)
-
-
-def detectable_over_seeds(difference: Difference) -> float:
-    """Return the smallest true difference that as many seeds would show with 80 % power at the two-sided 5 % level.
-
-    It is the one at which the noncentral t distribution, with the observed standard error and degrees of freedom, lies
-    beyond the critical values with probability 0.8. With few seeds that error is itself uncertain: an order of
-    magnitude, not a figure to two places. NaN for a single seed.
-    """
-    error, freedom = difference.error, difference.freedom
-    if not freedom or math.isnan(error):
-        return math.nan
-    critical = stats.t.ppf(_T_LIMIT, freedom)
-
-    def lacking(shift: float) -> float:
-        # The tail on the other side is left out: at 80 % power it is below 1e-6 of the whole.
-        return float(stats.nct.sf(critical, freedom, shift)) - POWER
-
-    shift = optimize.brentq(lacking, 0.0, 4 * critical + 10)
-    return error * float(shift)
-
-
-def detectable_over_photos(discordant: float, photos: int) -> float:
-    """Return the smallest true difference in accuracy that McNemar's test would show with 80 % power at the 5 % level.
-
-    Inverts the sample size of Connor (Biometrics 43, 1987): with the share of discordant photos p and the difference d,
-    d sqrt(N) = z(0.975) sqrt(p) + z(0.8) sqrt(p - d^2). NaN if no difference up to p would show.
-
-    Args:
-        discordant: Share of the photos that one network alone has right, 0 to 1.
-        photos: Number of photos N.
-    """
-    normal, power = stats.norm.ppf(_T_LIMIT), stats.norm.ppf(POWER)
-
-    def lacking(difference: float) -> float:
-        spread = math.sqrt(max(0.0, discordant - difference**2))
-        return difference * math.sqrt(photos) - normal * math.sqrt(discordant) - power * spread
-
-    if discordant <= 0 or lacking(discordant) < 0:
-        return math.nan
-    return float(optimize.brentq(lacking, 0.0, discordant))
 
 
 def _limits(mean: float, error: float, freedom: float) -> Interval:

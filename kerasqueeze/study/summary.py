@@ -10,7 +10,7 @@ import pandas as pd
 from kerasqueeze.errors import UserError
 from kerasqueeze.files import whole_file
 from kerasqueeze.locks import locked
-from kerasqueeze.study.figures import confusion
+from kerasqueeze.study import confusion
 from kerasqueeze.study.pairing import check_same_photos
 from kerasqueeze.study.results import METRICS, Result, read_all
 from kerasqueeze.study.statistics import Interval, over_seeds, wilson

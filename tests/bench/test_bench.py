@@ -13,6 +13,7 @@ from scipy import stats
 
 from kerasqueeze.bench import cost, speed, startup_time, tables, whole_study, worker_process
 from kerasqueeze.errors import UserError
+from kerasqueeze.study.report import speed as speed_chapter
 
 ROOT = Path(__file__).parents[2]
 FAKE = """
@@ -127,7 +128,7 @@ def test_a_silent_worker_is_given_up(monkeypatch):
 def test_table_and_picture(fakes, tmp_path):
     outcome = measure(fakes(kerasqueeze=10, torch=4, onnxruntime=5), sizes=(128, 64))
     lines = tables.markdown(outcome).splitlines()
-    assert lines[0] == "| Task | px | Batch | kerasqueeze | torch | onnxruntime |"
+    assert lines[0] == "| task | px | batch | kerasqueeze | torch | onnxruntime |"
     assert lines[2] == "| training | 128 | 8 | 20.0 (10.0–30.0) | 8.0 (4.0–12.0) ×2.50 | – |"
     assert "huge pages on for all contestants" in "\n".join(lines)
     with Image.open(tables.draw(outcome.table(), tmp_path)) as picture:
@@ -160,7 +161,7 @@ def test_costs_are_kept_one_by_one_and_fitted(tmp_path, monkeypatch):
     assert costs["measure"].tolist() == ["import", *["epoch_by_photos"] * 3, "r2_photos"]
     assert costs["value"].iloc[-1] == pytest.approx(stats.linregress(*np.transpose(points)).rvalue ** 2)
     assert pd.read_csv(cost.csv_path(tmp_path))["measure"].tolist() == costs["measure"].tolist()
-    assert "| import | 2 s |  |  |  | import kerasqueeze" in tables.cost_markdown(costs)
+    assert "| import | 2 s |  |  |  | import kerasqueeze" in speed_chapter.costs(costs)
 
 
 def test_the_whole_study_is_timed_in_both_forms_on_the_same_photos(tmp_path):
@@ -177,7 +178,7 @@ def test_the_whole_study_is_timed_in_both_forms_on_the_same_photos(tmp_path):
     stock, fast, ratio = (one["value"] for one in found)
     assert stock > 0.5 and ratio == pytest.approx(stock / fast)
     assert found[0].keys() == set(cost.COLUMNS) and found[0]["photos"] == 24
-    table = tables.cost_markdown(pd.DataFrame(found, columns=list(cost.COLUMNS)))
+    table = speed_chapter.costs(pd.DataFrame(found, columns=list(cost.COLUMNS)))
     assert "|  |  | 24 | scratch_adam, fine_tuning_adam, fine_tuning_amsgrad from prompt" in table
     script.write_text("import sys; sys.exit('oh')")
     with pytest.raises(worker_process.Failed, match=r"run\.py ended with code 1: oh"):

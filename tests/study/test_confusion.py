@@ -8,7 +8,8 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 from synthetic import NAMES, make
 
-from kerasqueeze.study.figures import confusion
+from kerasqueeze.study import confusion
+from kerasqueeze.study.figures import confusion as figure
 from kerasqueeze.study.results import read
 
 CLASSES = 5
@@ -70,7 +71,7 @@ def test_a_class_without_photos_does_not_break_the_bootstrap():
 
 
 def test_the_picture_of_120_classes_is_large_enough_to_read(tmp_path):
-    path = confusion.picture_path(tmp_path, "x")
-    confusion.draw(np.eye(120, dtype=int), [f"breed {i}" for i in range(120)], "x", path)
+    path = figure.path(tmp_path, "x")
+    figure.draw_matrix(np.eye(120, dtype=int), [f"breed {i}" for i in range(120)], "x", path)
     with Image.open(path) as picture:
         assert min(picture.size) >= 120 * 12

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from kerasqueeze.study.power import detectable_over_photos, detectable_over_seeds, seeds_to_decide
 from kerasqueeze.study.statistics import (
     Difference,
     Interval,
     against,
-    detectable_over_photos,
-    detectable_over_seeds,
+    equivalence,
     mcnemar,
     over_seeds,
     paired,
@@ -148,3 +148,60 @@ def test_the_detectable_difference_over_photos_is_found_in_80_of_100_test_halves
     assert np.mean(stats.chi2.sf(square, 1) < 0.05) == pytest.approx(0.8, abs=0.02)
     assert math.isnan(detectable_over_photos(0.0, 100))
     assert math.isnan(detectable_over_photos(0.01, 100))
+
+
+@given(values, st.floats(0.001, 0.5))
+def test_equivalence_is_scipys_two_one_sided_tests(sample, margin):
+    found = equivalence(against(sample, 0.3), margin)
+    above = stats.ttest_1samp(sample, 0.3 - margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(sample, 0.3 + margin, alternative="less").pvalue
+    assert found.p == pytest.approx(max(above, below), abs=1e-12)
+    limits = stats.ttest_1samp(sample, 0.3).confidence_interval(0.90)
+    assert (found.low + 0.3, found.high + 0.3) == pytest.approx((limits.low, limits.high))
+    assert found.shown == (found.p < 0.05)
+    if abs(found.p - 0.05) > 1e-9:
+        assert found.shown == (-margin < found.low and found.high < margin)
+
+
+@given(values, values)
+def test_equivalence_of_unmatched_arms_is_scipys(a, b):
+    found = equivalence(welch(a, b), 0.1)
+    above = stats.ttest_ind(np.add(a, 0.1), b, equal_var=False, alternative="greater").pvalue
+    below = stats.ttest_ind(np.subtract(a, 0.1), b, equal_var=False, alternative="less").pvalue
+    assert found.p == pytest.approx(max(above, below), abs=1e-12)
+
+
+def test_equivalence_holds_its_level_and_needs_more_than_one_seed():
+    """With a true difference as large as the margin, at most 5 of 100 studies may call the arms equivalent."""
+    studies = np.random.default_rng(5).normal(0.005, 0.004, (4000, 4))
+    assert np.mean([equivalence(against(study, 0.0), 0.005).shown for study in studies]) < 0.06
+    assert not equivalence(against([0.5], 0.5), 0.005).shown
+    assert equivalence(against([0.5, 0.5], 0.5), 0.005).shown
+    assert not equivalence(against([0.5, 0.5], 0.4), 0.005).shown
+
+
+@pytest.mark.parametrize("spread", [0.002, 0.004, 0.01])
+def test_the_seeds_that_decide_do_so_in_80_of_100_studies(spread):
+    margin = 0.005
+    seeds = seeds_to_decide(Difference(Interval(0.0, -1.0, 1.0), spread, 2, spread), margin)
+    assert seeds is not None
+    rng = np.random.default_rng(4)
+    for count, enough in ((seeds, True), (seeds - 1, False)):
+        differ, equal = (rng.normal(true, spread, (20_000, count)) for true in (margin, 0.0))
+        shown = np.mean(stats.ttest_1samp(differ, 0.0, axis=1).pvalue < 0.05)
+        above = stats.ttest_1samp(equal, -margin, axis=1, alternative="greater").pvalue
+        below = stats.ttest_1samp(equal, margin, axis=1, alternative="less").pvalue
+        least = min(shown, np.mean(np.maximum(above, below) < 0.05))
+        assert least > 0.785 if enough else least < 0.815
+
+
+def test_the_seeds_that_decide_between_unmatched_arms():
+    """Near the normal approximation: n = (z(0.95) + z(0.9))² (s1² + s2²) / margin² for two one-sided tests."""
+    rng = np.random.default_rng(6)
+    a, b = rng.normal(0, 0.03, 50), rng.normal(0, 0.01, 50)
+    seeds = seeds_to_decide(welch(a, b), 0.005)
+    normal = (stats.norm.ppf(0.95) + stats.norm.ppf(0.9)) ** 2 * (np.var(a, ddof=1) + np.var(b, ddof=1)) / 0.005**2
+    assert seeds == pytest.approx(normal, abs=3)
+    assert seeds_to_decide(against([0.5], 0.4), 0.005) is None
+    assert seeds_to_decide(against([0.5, 0.5], 0.4), 0.005) == 2
+    assert seeds_to_decide(against([0.1, 0.9], 0.4), 1e-5) == 10_000

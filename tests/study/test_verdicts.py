@@ -67,10 +67,72 @@ def test_the_control_comes_second_whatever_the_order(tmp_path):
     assert verdicts.judge(b, a) == verdicts.judge(a, b)
 
 
-def test_one_seed_is_undecided(tmp_path):
+def test_one_seed_without_predictions_is_undecided(tmp_path):
     found = verdicts.judge(*arms(tmp_path, [0.9], [0.1]))
-    assert "one seed does not show how much seeds differ" in found.words
-    assert found.words.startswith("undecided")
+    assert found.kind == "undecided"
+    assert found.words == (
+        "undecided: accuracy of a minus b is +0.8000. One seed of a and b leaves open how much another seed would "
+        "change; two more would show it."
+    )
+
+
+def test_where_one_seed_leaves_no_interval_the_photos_decide(tmp_path):
+    make(tmp_path, "a", [0, 1, 2], accuracy=0.9, weights="imagenet")
+    make(tmp_path, "b", [0], accuracy=0.3)
+    a, b = read(tmp_path, "a"), read(tmp_path, "b")
+    first, second = a.right(0), b.right(0)
+    assert first is not None and second is not None
+    p = stats.binomtest(int(np.sum(first & ~second)), int(np.sum(first ^ second))).pvalue
+    assert p < 1e-4
+    for found in (verdicts.judge(a, b), verdicts.judge(b, a)):
+        assert found.kind == ("better" if found.a == "a" else "worse")
+        assert found.words.startswith(f"a is better than b on these photos, by {first.mean() - second.mean():.4f} [")
+        assert "(seed 0, McNemar's exact test, p < 0.0001): the photos decide between these networks." in found.words
+        assert "One seed of b leaves open how much another seed would change" in found.words
+
+
+def test_photos_that_do_not_tell_two_networks_apart_leave_it_undecided(tmp_path):
+    make(tmp_path, "a", [0], accuracy=0.6)
+    make(tmp_path, "b", [0], accuracy=0.6, optimizer="amsgrad")
+    found = verdicts.judge(read(tmp_path, "a"), read(tmp_path, "b"))
+    assert found.photos[0].p > 0.05
+    assert found.kind == "undecided"
+    assert "and the photos do not tell these networks apart. One seed of a and b leaves open" in found.words
+
+
+def test_a_difference_within_the_margin_is_equivalent(tmp_path):
+    a, b = [0.7300, 0.7312, 0.7295], [0.7302, 0.7308, 0.7297]
+    found = verdicts.judge(*arms(tmp_path, a, b))
+    differences = np.subtract(a, b)
+    p = max(
+        stats.ttest_1samp(differences, -0.005, alternative="greater").pvalue,
+        stats.ttest_1samp(differences, 0.005, alternative="less").pvalue,
+    )
+    narrow = stats.ttest_rel(a, b).confidence_interval(0.90)
+    assert found.kind == "equivalent"
+    assert found.words.startswith("equivalent within 0.005: accuracy of a minus b is +0.0000 [")
+    assert (
+        f"90 % [{narrow.low:+.4f}, {narrow.high:+.4f}] (paired t over 3 seeds; two one-sided tests, p = {p:.3g})."
+        in (found.words)
+    )
+    assert verdicts.judge(*arms(tmp_path, a, b), margin=0.0005).kind == "undecided"
+
+
+def test_better_by_less_than_the_margin_says_so(tmp_path):
+    found = verdicts.judge(*arms(tmp_path, [0.7321, 0.7333, 0.7311], [0.73, 0.731, 0.7291]))
+    assert found.kind == "better"
+    assert found.words.startswith("a is better than b by 0.0021 [")
+    assert found.words.endswith("(paired t over 3 seeds), but by less than the margin of 0.005.")
+
+
+def test_undecided_says_how_many_more_seeds_would_decide(tmp_path):
+    a, b = [0.60, 0.62, 0.64], [0.61, 0.615, 0.63]
+    spread = np.std(np.subtract(a, b), ddof=1)
+    found = verdicts.compare(*arms(tmp_path, a, b), margin=0.01)
+    needed = int(found.split("To decide a difference of 0.01, ")[1].split()[0])
+    normal = (stats.norm.ppf(0.95) + stats.norm.ppf(0.9)) ** 2 * spread**2 / 0.01**2
+    assert normal < needed < normal + 4
+    assert f"{needed} seeds an arm are needed, about {needed - 3} more" in found
 
 
 def test_mcnemar_is_of_matched_seeds(tmp_path):

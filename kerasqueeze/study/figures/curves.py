@@ -4,16 +4,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.files import whole_file
+from kerasqueeze.study.figures import drawing
+from kerasqueeze.study.figures.drawing import plt
 from kerasqueeze.study.labels import is_seen, label
 from kerasqueeze.study.results import Result
 from kerasqueeze.study.summary import intervals
@@ -74,7 +69,12 @@ def draw(results: list[Result], path: Path) -> None:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle(_title(results))
-    _save(figure, path)
+    drawing.save(figure, path)
+
+
+def draw_one(result: Result, out: Path) -> None:
+    """Draw the history of one experiment."""
+    draw([result], single_path(out, result.name))
 
 
 def draw_intervals(results: list[Result], path: Path) -> None:
@@ -102,7 +102,7 @@ def draw_intervals(results: list[Result], path: Path) -> None:
         panel.set_title(
             "† ImageNet weights: had seen these photos before, the test half included", fontsize=9, loc="left"
         )
-    _save(figure, path)
+    drawing.save(figure, path)
 
 
 def _draw_arm(panel: Any, result: Result, column: str, style: dict[str, Any]) -> None:
@@ -150,9 +150,3 @@ def _title(results: list[Result]) -> str:
     pixels = " and ".join(f"{size} px" for size in sizes)
     names = " against ".join(result.name for result in results)
     return f"{names}: {data['name']}, {settings['model']}, {pixels}, {data['validation']} validation photos"
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with whole_file(path) as part:
-        figure.savefig(part, dpi=100, metadata={"Software": None})
-    plt.close(figure)

@@ -4,16 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from kerasqueeze import history
 from kerasqueeze.errors import UserError
-from kerasqueeze.files import whole_file
+from kerasqueeze.study.figures import drawing
+from kerasqueeze.study.figures.drawing import plt
+from kerasqueeze.study.results import Result
 
 PANELS = (
     ("gradient_norm", "gradient norm before clipping"),
@@ -55,10 +53,14 @@ def draw(out: Path, name: str) -> Path:
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 12), frameon=False, fontsize=8)
     seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
     figure.suptitle(f"{name}: blocks of layers, {'seeds' if ',' in seeds else 'seed'} {seeds}")
-    with whole_file(path(out, name)) as part:
-        figure.savefig(part, dpi=100, metadata={"Software": None})
-    plt.close(figure)
+    drawing.save(figure, path(out, name))
     return path(out, name)
+
+
+def draw_one(result: Result, out: Path) -> None:
+    """Draw the blocks of an experiment where they were logged."""
+    if history.layers_path(out, result.name).exists():  # not where nothing was trained
+        draw(out, result.name)
 
 
 def _draw_panel(panel: Any, rows: pd.DataFrame, column: str) -> None:

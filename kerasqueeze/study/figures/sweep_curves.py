@@ -3,17 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.files import whole_file
 from kerasqueeze.study import sweep
+from kerasqueeze.study.figures import drawing
+from kerasqueeze.study.figures.drawing import plt
 
 # Six of Okabe & Ito's colours, which the colour-blind tell apart; markers and lines do it in grey.
 ARMS: tuple[dict[str, Any], ...] = (
@@ -72,7 +68,5 @@ def draw(table: pd.DataFrame, out: Path) -> Path:
         f"{first['dataset']}, {first['image_size']} px, at most {first['epochs']} epochs ({first['steps']} steps), "
         f"{first['validation_photos']} validation photos, {seeds} seed{'s' * (seeds > 1)} a rate"
     )
-    with whole_file(path(out)) as part:
-        figure.savefig(part, dpi=100, metadata={"Software": None})
-    plt.close(figure)
+    drawing.save(figure, path(out))
     return path(out)

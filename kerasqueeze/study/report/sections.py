@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from kerasqueeze.errors import UserError
-from kerasqueeze.study.figures import confusion
+from kerasqueeze.study import confusion
+from kerasqueeze.study.figures import confusion as confusion_figure
 from kerasqueeze.study.figures import layers as layers_figure
 from kerasqueeze.study.figures.curves import combined_path, intervals_path, single_path
 from kerasqueeze.study.labels import label
@@ -107,7 +108,7 @@ def outcomes(results: list[Result]) -> str:
             table([*headers, "accuracy against the control"], rows),
             f"Guessing gives an accuracy of {chance:.4f}. Precision and recall are macro averages over the classes.",
             seen(results),
-            _picture("Test accuracy of every experiment with its 95 % interval", intervals_path(Path())),
+            picture("Test accuracy of every experiment with its 95 % interval", intervals_path(Path())),
             seen(results),
         ]
     ).strip()
@@ -119,11 +120,11 @@ def courses(results: list[Result], asked: list[Question]) -> str:
     for question in asked:
         if question.kind != "control":
             a, b = question.a, question.b
-            parts += [_picture(f"{a.name} against {b.name}", combined_path(Path(), a.name, b.name)), seen([a, b])]
+            parts += [picture(f"{a.name} against {b.name}", combined_path(Path(), a.name, b.name)), seen([a, b])]
             shown |= {a.name, b.name}
     for result in results:
         if result.trained and result.name not in shown:
-            parts += [_picture(f"{result.name}, epoch by epoch", single_path(Path(), result.name)), seen([result])]
+            parts += [picture(f"{result.name}, epoch by epoch", single_path(Path(), result.name)), seen([result])]
     rows = [
         [label(r), seed, run["outcome"], run["epochs"], run.get("best_epoch"), run.get("reason", "")]
         for r in results
@@ -153,7 +154,7 @@ def classes(results: list[Result]) -> str:
             ]
             headers = ["true class", "taken for", "photos", "share of the true class"]
             parts += ["Most confused pairs:", table(headers, rows)]
-        parts += [_picture(f"Confusion matrix of {result.name}", confusion.picture_path(Path(), result.name))]
+        parts += [picture(f"Confusion matrix of {result.name}", confusion_figure.path(Path(), result.name))]
         parts += [seen([result])]
     return "\n\n".join(part for part in parts if part)
 
@@ -165,11 +166,11 @@ def layers(results: list[Result], out: Path) -> str:
     for result in results:
         path = out / "CSV" / f"{result.name}_layers.csv"
         if path.is_file():
-            frame = _read(path, ["seed", "epoch", "block", *columns])
+            frame = read_table(path, ["seed", "epoch", "block", *columns])
             last = frame[frame["block"].eq("all") & frame["seed"].isin(list(result.runs))]
             last = last.loc[last.groupby("seed")["epoch"].idxmax(), columns].mean()
             rows.append([label(result), *(float(last[column]) for column in columns)])
-            pictures += [_picture(f"Layers of {result.name}", layers_figure.path(Path(), result.name)), seen([result])]
+            pictures += [picture(f"Layers of {result.name}", layers_figure.path(Path(), result.name)), seen([result])]
     if not rows:
         return ""
     said = (
@@ -188,11 +189,11 @@ def tables(out: Path) -> str:
     for file, title in (("sweep.csv", "The sweep"), ("recipe_log.csv", "What was tried")):
         path = out / "CSV" / file
         if path.is_file():
-            frame = _read(path, [])
+            frame = read_table(path, [])
             parts += [f"## {title}", f"From [CSV/{file}](CSV/{file})."]
-            picture = Path("PNG") / f"{path.stem}.png"
-            if (out / picture).is_file():
-                parts.append(_picture(title, picture))
+            drawn = Path("PNG") / f"{path.stem}.png"
+            if (out / drawn).is_file():
+                parts.append(picture(title, drawn))
             parts.append(table(list(frame.columns), frame.astype(object).to_numpy().tolist()))
     return "\n\n".join(parts)
 
@@ -255,7 +256,12 @@ def _class_tables(found: pd.DataFrame) -> list[str]:
     return ["The ten best classes by F1:", best, "The ten worst:", worst]
 
 
-def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Read a CSV file that has to have some columns.
+
+    Raises:
+        UserError: It is none, or a column is missing.
+    """
     try:
         frame = pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -266,7 +272,8 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
     return frame
 
 
-def _picture(text: str, path: Path) -> str:
+def picture(text: str, path: Path) -> str:
+    """Return a picture in Markdown."""
     return f"![{text}]({path.as_posix()})"
 
 

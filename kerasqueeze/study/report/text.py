@@ -13,7 +13,10 @@ interval for accuracy and top-5, a bootstrap of the photos for macro precision a
 seeds. Where two arms are paired (same seed, same initial weights, same first batch, same code) the interval is
 Student's t of the paired differences; a bootstrap of three seeds would claim 95 % and cover far less. Where they are
 not paired it is Welch's t. The control has no seeds: the arm's seeds are held against its one number. McNemar's test,
-exact, asks beside that whether two networks differ by more than the choice of the test photos explains. Nothing is
+exact, asks beside that whether two networks differ by more than the choice of the test photos explains; where an arm
+has one seed, so that there is no interval over seeds, it decides between the networks that there are, not between the
+recipes. Equivalent means that the accuracies are shown to differ by less than {margin}, a margin stated before the
+results are seen: two one-sided t-tests at 5 %, which succeed where the 90 % interval lies within it. Nothing is
 corrected for the number of comparisons."""
 
 THEORY = """\
@@ -47,6 +50,8 @@ size *v* grows towards its mean and the maximum is nearly *v*: AMSGrad is then n
 *V* stays behind at the old size, and the step is smaller than Adam's. Part of any difference between the two is
 therefore a smaller effective learning rate."""
 
+_HARMLESS = {"&": "&amp;", "<": "&lt;"}
+_MARKS = re.compile(r"[&<\\|*`\[\]$~]|(?<![^\W_])_|_(?![^\W_])")  # a _ inside a word is a letter
 _NUMBER = re.compile(r"[+−-]?[\d.,]*(e[+-]\d+)?( \[.*)?$")
 
 FORMS = {
@@ -91,6 +96,4 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.4g}"
     text = " ".join(str(value).split())
-    for mark, harmless in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("*", "\\*"), ("`", "\\`")):
-        text = text.replace(mark, harmless)
-    return text
+    return _MARKS.sub(lambda mark: _HARMLESS.get(mark[0], f"\\{mark[0]}"), text)

@@ -15,25 +15,25 @@ TITLES = {
 }
 LEADS = {
     "optimizer": "Where the arms are pairs, a seed fixes initial weights, batches, augmentation and dropout of both.",
-    "pretraining": "The initial weights are the treatment, so these arms cannot be pairs.",
+    "pretraining": "The initial weights are what is compared, so these arms cannot be pairs.",
     "control": "The control is the pretrained network as it comes: its own scores for the classes, nothing trained.",
 }
 
 
-def in_short(results: list[Result], asked: list[Question]) -> str:
+def in_short(results: list[Result], asked: list[Question], margin: float) -> str:
     """Return the verdicts alone, a line each."""
     if not asked:
         return "## In short\n\nThe experiments that are here answer no question by comparison; their figures follow."
     lines = []
     for question in asked:
-        verdict = judge(question.a, question.b)
+        verdict = judge(question.a, question.b, margin=margin)
         lines.append(f"- **{TITLES[question.kind]}** {_capital(verdict.words)}")
-        if math.isnan(verdict.interval.low):
+        if math.isnan(verdict.interval.low) and verdict.by_photos is None:
             lines += [f"  Photos: {mcnemar_words(verdict.a, verdict.b, test)}" for test in verdict.photos.values()]
     return "\n\n".join(["## In short", "\n".join(lines), seen(results)]).strip()
 
 
-def section(kind: str, asked: list[Question]) -> str:
+def section(kind: str, asked: list[Question], margin: float) -> str:
     """Return the comparisons of one kind with intervals for every metric, McNemar's test and the power."""
     chosen = [question for question in asked if question.kind == kind]
     if not chosen:
@@ -41,7 +41,7 @@ def section(kind: str, asked: list[Question]) -> str:
     parts = [f"## {TITLES[kind]}", LEADS[kind]]
     for question in chosen:
         a, b = question.a, question.b
-        verdict = judge(a, b)
+        verdict = judge(a, b, margin=margin)
         different = different_settings(a, b)
         parts += [
             f"### {label(a)} against {label(b)}",
@@ -53,7 +53,7 @@ def section(kind: str, asked: list[Question]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def limits(results: list[Result], asked: list[Question], missing: list[str]) -> str:
+def limits(results: list[Result], asked: list[Question], missing: list[str], margin: float) -> str:
     """Return what the figures cannot tell: seeds, sizes, cut-downs, what is missing."""
     lines = []
     single = [result.name for result in results if result.trained and len(result.runs) == 1]
@@ -83,7 +83,7 @@ def limits(results: list[Result], asked: list[Question], missing: list[str]) -> 
         lines.append(f"**Not here**: {', '.join(missing)}. Not run, not finished, or not of the chosen seeds.")
     lines += [caution for result in results for caution in cautions(result)]
     body = "\n".join(f"- {line}" for line in lines)
-    return f"## Limits\n\n{body}\n\n### How to read the intervals\n\n{INTERVALS}"
+    return f"## Limits\n\n{body}\n\n### How to read the intervals\n\n{INTERVALS.format(margin=f'{margin:g}')}"
 
 
 def _metrics(a: Result, b: Result) -> str:
@@ -107,5 +107,6 @@ def _settings(different: list[str], kind: str) -> str:
 
 
 def _capital(sentence: str) -> str:
-    """Set the verdict's first word apart where it is a verdict, not a name."""
-    return sentence.replace("undecided", "Undecided", 1) if sentence.startswith("undecided") else sentence
+    """Begin the verdict with a capital where its first word is a verdict, not a name."""
+    first = sentence.split()[0].rstrip(":")
+    return sentence[0].upper() + sentence[1:] if first in ("undecided", "equivalent") else sentence

@@ -7,12 +7,12 @@ from pathlib import Path
 from kerasqueeze import history
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import whole_file, write_text
-from kerasqueeze.study import evidence, experiments, questions
-from kerasqueeze.study.figures import confusion, curves, layers
-from kerasqueeze.study.labels import label
+from kerasqueeze.study import confusion, evidence, experiments, questions
+from kerasqueeze.study.figures import curves, experiment
 from kerasqueeze.study.questions import Question
-from kerasqueeze.study.report import html, sections, text, verdicts
+from kerasqueeze.study.report import html, sections, speed, text, verdicts
 from kerasqueeze.study.results import Result, read
+from kerasqueeze.study.statistics import MARGIN
 
 
 @dataclass(frozen=True)
@@ -24,19 +24,21 @@ class Material:
         results: The experiments, controls first, then in the order of their names.
         missing: Experiments that were wanted and are not there.
         asked: The comparisons.
+        margin: A difference in accuracy below which two experiments count as equivalent.
     """
 
     out: Path
     results: list[Result]
     missing: list[str] = field(default_factory=list)
     asked: list[Question] = field(default_factory=list)
+    margin: float = MARGIN
 
 
 def write(
     out: Path,
     names: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
-    margin: float | None = None,
+    margin: float = MARGIN,
 ) -> tuple[Path, Path]:
     """Write `REPORT.md` and `REPORT.html` below `out`, with their pictures in PNG/ and class tables in CSV/.
 
@@ -44,6 +46,7 @@ def write(
         out: Folder that `CSV/` lies in.
         names: Experiments to report on; all of `out` if None. Those that are not there are named in the limits.
         seeds: Seeds to report on; all if None.
+        margin: A difference in accuracy below which two experiments count as equivalent.
 
     Returns:
         The paths of both files.
@@ -51,7 +54,7 @@ def write(
     Raises:
         UserError: If there is nothing to report on, or files are partial, stale, of different code or other photos.
     """
-    material = gather(Path(out), names, seeds)
+    material = gather(Path(out), names, seeds, margin)
     _draw(material)
     _write_classes(material)
     composed = compose(material)
@@ -62,7 +65,9 @@ def write(
     return markdown, page
 
 
-def gather(out: Path, names: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> Material:
+def gather(
+    out: Path, names: Sequence[str] | None = None, seeds: Sequence[int] | None = None, margin: float = MARGIN
+) -> Material:
     """Read and check what a report is made of.
 
     Raises:
@@ -90,27 +95,28 @@ def gather(out: Path, names: Sequence[str] | None = None, seeds: Sequence[int] |
     for question in asked:
         if question.kind == "optimizer":
             evidence.check_pair_is_complete(question.a, question.b)
-    return Material(out, found, missing, asked)
+    return Material(out, found, missing, asked, margin)
 
 
 def compose(material: Material) -> str:
     """Return the report in Markdown; its pictures have to be drawn already."""
-    results, asked, out = material.results, material.asked, material.out
+    results, asked, out, margin = material.results, material.asked, material.out, material.margin
     title = f"# {sections.data_name(results)}: what {len(results)} experiments show"
     parts = [
         title,
-        verdicts.in_short(results, asked),
+        verdicts.in_short(results, asked, margin),
         sections.question(results, asked),
         sections.data(results),
         sections.protocol(results),
         sections.outcomes(results),
-        *(verdicts.section(kind, asked) for kind in ("optimizer", "pretraining", "control")),
+        *(verdicts.section(kind, asked, margin) for kind in ("optimizer", "pretraining", "control")),
         sections.courses(results, asked),
         sections.classes(results),
         sections.layers(results, out),
         sections.tables(out),
         sections.cost(results),
-        verdicts.limits(results, asked, material.missing),
+        speed.section(out),
+        verdicts.limits(results, asked, material.missing, margin),
         f"## What a Fire block, Adam and AMSGrad compute\n\n{text.theory(results)}",
         sections.provenance(results),
     ]
@@ -129,15 +135,7 @@ def _draw(material: Material) -> None:
         if question.kind != "control":
             curves.draw([question.a, question.b], curves.combined_path(out, question.a.name, question.b.name))
     for result in material.results:
-        if result.trained:
-            curves.draw([result], curves.single_path(out, result.name))
-        if history.layers_path(out, result.name).exists():
-            layers.draw(out, result.name)
-        matrix = confusion.of_result(result)
-        if matrix is not None:
-            seeds = len(result.runs)
-            title = f"{label(result)}: {result.data['test']} test photos" + (f", {seeds} seeds" if seeds > 1 else "")
-            confusion.draw(matrix, result.class_names, title, confusion.picture_path(out, result.name))
+        experiment.draw_result(result, out)
 
 
 def _write_classes(material: Material) -> None:
