@@ -204,3 +204,14 @@ def test_the_optimizers_are_those_of_the_theory():
             largest = max(largest, v) if amsgrad else v
             w -= 0.01 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(largest) + 1e-7)
         assert float(weight[0]) == pytest.approx(w, abs=1e-6)
+
+
+def test_the_margin_goes_into_every_verdict_and_is_stated(tmp_path):
+    make(tmp_path, "a", [0, 1, 2], weights="imagenet", accuracy=0.8)
+    make(tmp_path, "b", [0, 1, 2], weights="imagenet", accuracy=0.8, optimizer="amsgrad")
+    texts = {margin: report.compose(report.gather(tmp_path, margin=margin)) for margin in (0.001, 0.9)}
+    assert "- **Adam or AMSGrad?** Undecided: the interval contains 0" in texts[0.001]
+    assert "- **Adam or AMSGrad?** Equivalent within 0.9: accuracy of a minus b" in texts[0.9]
+    assert "**Equivalent within 0.9: " in section(texts[0.9], "Adam or AMSGrad?")
+    assert "To decide a difference of 0.001, " in section(texts[0.001], "Adam or AMSGrad?")
+    assert "shown to differ by less than 0.001, a margin" in texts[0.001].replace("\n", " ")

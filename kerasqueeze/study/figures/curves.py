@@ -73,8 +73,9 @@ def draw(results: list[Result], path: Path) -> None:
 
 
 def draw_one(result: Result, out: Path) -> None:
-    """Draw the history of one experiment."""
-    draw([result], single_path(out, result.name))
+    """Draw the history of one experiment, if it was trained."""
+    if result.trained:
+        draw([result], single_path(out, result.name))
 
 
 def draw_intervals(results: list[Result], path: Path) -> None:

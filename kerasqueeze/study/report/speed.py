@@ -36,7 +36,9 @@ def grid(found: pd.DataFrame, cell: Callable[[dict[Any, Any]], str]) -> str:
     """
     names = list(dict.fromkeys(found["contestant"]))
     rows = []
-    for (task, size, batch), part in found.groupby(["task", "size", "batch"], sort=False):
+    tasks = list(dict.fromkeys(found["task"]))
+    ordered = found.sort_values("task", key=lambda column: column.map(tasks.index), kind="stable")
+    for (task, size, batch), part in ordered.groupby(["task", "size", "batch"], sort=False):
         cells = {row["contestant"]: cell(row) for row in part.to_dict("records")}
         rows.append([task, size, batch, *(cells.get(name, "–") for name in names)])
     return table(["task", "px", "batch", *names], rows)

@@ -10,7 +10,7 @@ from kerasqueeze.files import whole_file, write_text
 from kerasqueeze.study import confusion, evidence, experiments, questions
 from kerasqueeze.study.figures import curves, experiment
 from kerasqueeze.study.questions import Question
-from kerasqueeze.study.report import html, sections, speed, text, verdicts
+from kerasqueeze.study.report import html, origin, sections, speed, text, verdicts
 from kerasqueeze.study.results import Result, read
 from kerasqueeze.study.statistics import MARGIN
 
@@ -114,11 +114,11 @@ def compose(material: Material) -> str:
         sections.classes(results),
         sections.layers(results, out),
         sections.tables(out),
-        sections.cost(results),
+        origin.cost(results),
         speed.section(out),
         verdicts.limits(results, asked, material.missing, margin),
         f"## What a Fire block, Adam and AMSGrad compute\n\n{text.theory(results)}",
-        sections.provenance(results),
+        origin.provenance(results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
