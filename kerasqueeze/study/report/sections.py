@@ -1,4 +1,4 @@
-"""The parts of the report that show one experiment at a time: data, protocol, figures, classes, cost."""
+"""The parts of the report that show one experiment at a time: data, protocol, figures, classes."""
 
 from pathlib import Path
 from typing import Any
