@@ -2,10 +2,17 @@
 # make run DATA_DIR=DIR     the Stanford Dogs study: control, fine-tuning with Adam and AMSGrad, from scratch
 # make bench                speed against stock Keras and, where they are installed, PyTorch and ONNX Runtime
 # make test                 format, lint, types, tests
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+# make test PYTHON=PYTHON   the same on another Python, in a virtual environment of its own
+# make test-real            the tests that need real photos and weights (see below)
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
+else
+VENV ?= .venv-$(shell '$(PYTHON)' -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+endif
 BIN := $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest -m "not real_data" --numprocesses auto --maxprocesses 4 --dist loadfile
 OUT ?= results
 WEIGHTS ?= imagenet
 RUN_OPTIONS ?=
@@ -18,16 +25,17 @@ empty :=
 space := $(empty) $(empty)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run bench test test-real format clean
+.PHONY: help setup run bench test pytest test-real format clean
 
 help:
-	@sed -n '/^# /s/^# //p' Makefile
+	@sed -n '/^# make /s/^# //p' Makefile
 
 setup: $(BIN)/.ready
 
 $(BIN)/.ready: pyproject.toml
-	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found; install one, or name it: make PYTHON=/path/to/python"; exit 2; }
-	@$(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment; on Debian: apt install python3-venv"; exit 2; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "'$(PYTHON)' is no Python 3.11 or newer; install one, or name it: make PYTHON=/path/to/python"; exit 2; }
+	@'$(PYTHON)' -m venv $(VENV) || { echo "cannot make a virtual environment; on Debian: apt install python3-venv"; exit 2; }
 	@echo "Installing into $(VENV); the first time takes a minute or two"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
@@ -50,7 +58,11 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -m "not real_data" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST)
+
+# The tests alone.
+pytest: setup
+	$(PYTEST)
 
 # With KERASQUEEZE_TEST_DATA and KERASQUEEZE_TEST_WEIGHTS set to folders of real photos and weights.
 test-real: setup
@@ -61,4 +73,4 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .pytest_cache .ruff_cache

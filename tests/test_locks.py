@@ -6,10 +6,12 @@ import sys
 import threading
 import time
 
+import made_up
 import pandas as pd
 import pytest
 
 from kerasqueeze import history, locks
+from kerasqueeze.history import rows
 from kerasqueeze.study import schedule
 from kerasqueeze.training import record
 from kerasqueeze.training.experiment import Experiment
@@ -88,18 +90,13 @@ def test_a_holder_is_let_in_again_and_another_thread_is_not(tmp_path):
 
 
 ROW = dict.fromkeys(history.COLUMNS, 0.5) | {"epoch": 1}
-RECORD = {
-    "experiment": Experiment(name="x", about="", dataset="digits").settings(),
-    "data": {},
-    "weights": {},
-    "runs": {},
-}
+RECORD = made_up.record(Experiment(name="x", about="", dataset="digits"))
 LAYERS = {name: [0.5] for name in history.LAYER_COLUMNS[3:]} | {"block": ["all"]}
 WRITERS = {
     "history": ("read_csv", lambda path, seed: history.replace_rows(path, seed, [ROW | {"seed": seed}])),
     "layers": ("read_layers", lambda path, seed: history.replace_layers(path, seed, 1, LAYERS)),
     "predictions": ("read_predictions", lambda path, seed: history.write_predictions(path, seed, [0, 1], [1, 1])),
-    "record": ("read_json", lambda path, seed: record.update(path, RECORD, {str(seed): {}})),
+    "record": ("read_json", lambda path, seed: record.update(path, RECORD, {str(seed): made_up.run()})),
 }
 
 
@@ -116,7 +113,7 @@ def test_two_seeds_that_are_written_at_once_both_stay(kind, tmp_path, monkeypatc
             both.wait(0.3)
         return found
 
-    monkeypatch.setattr(history, name, slow)
+    monkeypatch.setattr(history if kind == "record" else rows, name, slow)
     threads = [threading.Thread(target=write, args=(path, seed)) for seed in (1, 2)]
     together(threads)
     found = read(path)
@@ -149,9 +146,8 @@ def test_a_study_from_two_terminals_is_shared(tmp_path):
         time.sleep(0.3)  # long enough for the other to look
         path = history.json_path(tmp_path, experiment.name)
         with locks.locked(path):
-            found = {"experiment": experiment.settings(), "data": {}, "runs": {}}
-            found = history.read_json(path) if path.exists() else found
-            found["runs"][str(seed)] = {"seconds": 1}
+            found = history.read_json(path) if path.exists() else made_up.record(experiment)
+            found["runs"][str(seed)] = made_up.run()
             history.write_json(path, found)
 
     def terminal():

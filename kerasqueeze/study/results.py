@@ -119,16 +119,33 @@ def read(out: Path, name: str) -> Result:
     history.check_rows(out, name, record["runs"])
     predictions = history.predictions_path(out, name)
     found = history.read_predictions(predictions) if predictions.exists() else None
-    return Result(name, record, rows.reset_index(drop=True), found, unfinished)
+    result = Result(name, record, rows.reset_index(drop=True), found, unfinished)
+    _check_predictions(result, predictions)
+    return result
+
+
+def _check_predictions(result: Result, path: Path) -> None:
+    photos, classes = result.data["test"], result.data["classes"]
+    for seed in result.runs:
+        frame = result.of_seed(seed)
+        if frame is None:
+            continue
+        if (
+            not np.array_equal(frame["photo"], np.arange(photos))
+            or frame[["label", "predicted"]].max(axis=None) >= classes
+        ):
+            raise UserError(
+                f"{path}: the predictions of seed {seed} are not of {photos} photos and {classes} classes; run the "
+                "experiment anew, with --fresh"
+            )
 
 
 def read_all(out: Path) -> list[Result]:
     """Read every experiment below `out` that was scored on its test photos, in the order of their names.
 
-    Left out are those without a finished seed, and those that never look at the test photos (sweeps).
+    Left out are those without a finished seed, those that never look at the test photos (sweeps), and, with a warning,
+    files that are no records.
     """
-    found = sorted(path.stem for path in (Path(out) / "CSV").glob("*.json"))
-    records = {name: history.read_json(history.json_path(out, name)) for name in found}
-    return [
-        read(out, name) for name, record in records.items() if any("test" in run for run in record["runs"].values())
-    ]
+    records = history.read_others(sorted((Path(out) / "CSV").glob("*.json")))
+    scored = [path.stem for path, record in records.items() if any("test" in run for run in record["runs"].values())]
+    return [read(out, name) for name in scored]

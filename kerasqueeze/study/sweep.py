@@ -201,12 +201,8 @@ def _checked(rates: list[float]) -> list[float]:
 
 def _read(out: Path) -> list[tuple[dict[str, Any], pd.DataFrame]]:
     """Read record and history of every point with a finished seed."""
-    found = []
-    for json in sorted((Path(out) / "sweep").glob("*/lr_*/CSV/*.json")):
-        record = history.read_json(json)
-        if record["runs"]:
-            found.append((record, history.read_csv(json.with_suffix(".csv"))))
-    return found
+    records = history.read_others(sorted((Path(out) / "sweep").glob("*/lr_*/CSV/*.json")))
+    return [(record, history.read_csv(path.with_suffix(".csv"))) for path, record in records.items() if record["runs"]]
 
 
 def _settings(found: Sequence[tuple[dict[str, Any], pd.DataFrame]]) -> list[dict[str, Any]]:
@@ -237,7 +233,7 @@ def _row(record: dict[str, Any], rows: pd.DataFrame, seed: int) -> dict[str, Any
         "accuracy_val": found["accuracy_val"],
         "epoch": done["best_epoch"],
         "outcome": done["outcome"],
-        **{key: settings[key] for key in BUDGET},
+        **{key: settings.get(key) for key in BUDGET},
         "steps": settings["epochs"] * (data["train"] // settings["batch_size"]),
         "epochs_run": done["epochs"],
         "seconds": done["seconds"],

@@ -43,7 +43,6 @@ def test_whole_files_have_no_problems(tmp_path):
         ),
         (lambda r: r["runs"]["1"]["test"].update(accuracy=0.9), "seed 1: accuracy is 0."),
         (lambda r: r["runs"]["1"]["test"].update(recall=0.1), "seed 1: recall is 0."),
-        (lambda r: r["data"].update(test=89), "seed 1: the predictions are not of 89 photos"),
     ],
 )
 def test_partial_and_stale_records_are_named(change, said, tmp_path):
@@ -56,8 +55,6 @@ def test_partial_and_stale_records_are_named(change, said, tmp_path):
     ("change", "said"),
     [
         (lambda frame: frame[frame["seed"] == 0], "seed 1: no predictions"),
-        (lambda frame: frame[frame["photo"] != 5], "seed 1: the predictions are not of 90 photos and 3 classes"),
-        (lambda frame: frame.assign(predicted=7), "seed 1: the predictions are not of 90 photos and 3 classes"),
         (lambda frame: frame.assign(predicted=0), "seed 1: accuracy is 0.3333 by the predictions, 0."),
     ],
 )
@@ -66,6 +63,25 @@ def test_predictions_that_do_not_fit_are_named(change, said, tmp_path):
     path = history.predictions_path(tmp_path, "x")
     change(pd.read_csv(path)).to_csv(path, index=False)
     assert any(problem.startswith(said) for problem in problems(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda frame: frame[frame["photo"] != 5], "seed 0 are not of 90 photos and 3 classes"),
+        (lambda frame: frame.assign(predicted=7), "seed 0 are not of 90 photos and 3 classes"),
+    ],
+)
+def test_predictions_of_other_photos_are_not_read_at_all(change, said, tmp_path):
+    make(tmp_path, "x", [0, 1])
+    path = history.predictions_path(tmp_path, "x")
+    change(pd.read_csv(path)).to_csv(path, index=False)
+    with pytest.raises(UserError, match=rf"x_predictions\.csv: the predictions of {said}"):
+        read(tmp_path, "x")
+    make(tmp_path, "x", [0, 1])
+    edit(history.json_path(tmp_path, "x"), lambda r: r["data"].update(test=89))
+    with pytest.raises(UserError, match="seed 0 are not of 89 photos and 3 classes"):
+        read(tmp_path, "x")
 
 
 def test_all_problems_are_in_one_line(tmp_path):

@@ -30,7 +30,7 @@ def test_missing_and_damaged_files_are_named(tmp_path):
         results.read(tmp_path, "nothing")
     make(tmp_path, "x", [0])
     history.predictions_path(tmp_path, "x").write_text("seed,photo,label,predicted\n0,0,1,0.5\n")
-    with pytest.raises(UserError, match="does not hold whole numbers in the columns seed, photo, label, predicted"):
+    with pytest.raises(UserError, match=r"holds '0.5' as predicted in row 1; expected a whole number"):
         results.read(tmp_path, "x")
     history.predictions_path(tmp_path, "x").write_text("seed,photo,label,predicted\n0,0,1,1\n0,0,1,1\n")
     with pytest.raises(UserError, match="holds a photo of one seed twice"):

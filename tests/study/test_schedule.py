@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import made_up
 import pytest
 
 from kerasqueeze import history
@@ -18,8 +19,8 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "study.py"
 
 def finish(out, experiment, seed, seconds):
     path = history.json_path(out, experiment.name)
-    record = history.read_json(path) if path.exists() else {"experiment": experiment.settings(), "data": {}, "runs": {}}
-    record["runs"][str(seed)] = {"seconds": seconds}
+    record = history.read_json(path) if path.exists() else made_up.record(experiment)
+    record["runs"][str(seed)] = made_up.run(seconds=seconds)
     history.write_json(path, record)
 
 

@@ -73,10 +73,14 @@ def gather(
     Raises:
         UserError: As `write`.
     """
-    there = {path.stem: history.read_json(path)["runs"] for path in sorted((out / "CSV").glob("*.json"))}
+    files = sorted((out / "CSV").glob("*.json"))
+    chosen = [path for path in files if names and path.stem in names]
+    records = {path: history.read_json(path) for path in chosen} if names else history.read_others(files)
+    there = {path.stem: record["runs"] for path, record in records.items()}
     for name in names or ():
         if name not in experiments.EXPERIMENTS and name not in there:
-            raise unknown("experiment", name, {*experiments.EXPERIMENTS, *there})
+            others = {path.stem for path in files if not path.name.startswith(".")}
+            raise unknown("experiment", name, {*experiments.EXPERIMENTS, *others})
     # A sweep never looks at the test photos: no part of a report unless it is named.
     scored = [name for name, runs in there.items() if name in experiments.EXPERIMENTS or _scored(runs)]
     found = [read(out, name) for name in names or scored if there.get(name)]
