@@ -8,7 +8,6 @@ how long it will take. --weights is for the experiments that begin with pretrain
 """
 
 import argparse
-import sys
 
 from kerasqueeze import progress
 from kerasqueeze.commands import options
@@ -60,11 +59,7 @@ def main(arguments: argparse.Namespace) -> None:
 
         figures.draw(arguments.out, experiment.name)
 
-    def tell(line: str) -> None:
-        if not progress.is_quiet():
-            print(line, file=sys.stderr)
-
-    schedule.carry_out(runs, arguments.out, train, tell)
+    schedule.carry_out(runs, arguments.out, train, progress.say)
 
     from kerasqueeze.study import summary
 

@@ -9,7 +9,6 @@ run again, so a sweep can be broken off, continued, and extended by more rates.
 
 import argparse
 import functools
-import sys
 
 from kerasqueeze import progress
 from kerasqueeze.commands import options
@@ -73,4 +72,4 @@ def main(arguments: argparse.Namespace) -> None:
 
     print(sweep.markdown(table), f"Picture: {sweep_curves.draw(table, arguments.out)}", sep="\n\n")
     for line in sweep.edge_warnings(table):
-        print(line, file=sys.stderr)
+        progress.warn(line)

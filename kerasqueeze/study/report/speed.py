@@ -23,7 +23,7 @@ form back; on a GPU it is always that."""
 
 def section(out: Path) -> str:
     """Return the chapter, or nothing where nothing was measured."""
-    parts = [_cpu(out), _costs(out), _accelerator(out)]
+    parts = [_cpu(out), _costs(out), _libraries(out), _accelerator(out)]
     return "\n\n".join(["## Speed", *(part for part in parts if part)]) if any(parts) else ""
 
 
@@ -97,6 +97,27 @@ def _costs(out: Path) -> str:
         return ""
     said = "`python scripts/bench.py --no-speed`, on two cores; `study_*` on drawn photos, compiled anew."
     return "\n\n".join(["### What a step, a start and an epoch cost", costs(read_table(path, list(COST))), said])
+
+
+def _libraries(out: Path) -> str:
+    path = out / "CSV" / "bench_xla_flags.csv"
+    if not path.is_file():
+        return ""
+    found = read_table(path, ["network", "task", "choice", "size", "batch", "median", "min", "max", "ratio", "rounds"])
+    rows = []
+    for keys, part in found.groupby(["network", "task", "size", "batch"], sort=False):
+        cells = {row["choice"]: row for row in part.to_dict("records")}
+        shown = [f"{row['median']:.1f} ({row['min']:.1f}–{row['max']:.1f})" for row in cells.values()]
+        rows.append([*keys, *shown])
+    said = (
+        f"Images/s: median (least–greatest) of {found['rounds'].max()} rounds taken in turns. XLA gives matrix products "
+        "on the CPU to one of two libraries. By itself (`default`) it gives the newer one sums over products as well, "
+        "some of which come out wrong (jax issue 39103); with `individual_dot`, which `import kerasqueeze` sets where "
+        "the installed version needs it, products that stand alone; with `none` nothing. SqueezeNet's fast form is "
+        "compiled with `none`. `python -m kerasqueeze.bench.xla_flags`."
+    )
+    headers = ["network", "task", "px", "batch", *dict.fromkeys(found["choice"])]
+    return "\n\n".join(["### XLA's libraries for matrix products", table(headers, rows), said])
 
 
 def _accelerator(out: Path) -> str:
