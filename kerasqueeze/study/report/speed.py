@@ -110,8 +110,8 @@ def _libraries(out: Path) -> str:
         shown = [f"{row['median']:.1f} ({row['min']:.1f}–{row['max']:.1f})" for row in cells.values()]
         rows.append([*keys, *shown])
     said = (
-        f"Images/s: median (least–greatest) of {found['rounds'].max()} rounds taken in turns. XLA gives matrix products "
-        "on the CPU to one of two libraries. By itself (`default`) it gives the newer one sums over products as well, "
+        f"Images/s: median (least–greatest) of {found['rounds'].max()} rounds taken in turns. XLA gives matrix "
+        "products on the CPU to one of two libraries. By itself (`default`) it gives the newer one sums over products as well, "
         "some of which come out wrong (jax issue 39103); with `individual_dot`, which `import kerasqueeze` sets where "
         "the installed version needs it, products that stand alone; with `none` nothing. SqueezeNet's fast form is "
         "compiled with `none`. `python -m kerasqueeze.bench.xla_flags`."
