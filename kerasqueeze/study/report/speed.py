@@ -111,10 +111,10 @@ def _libraries(out: Path) -> str:
         rows.append([*keys, *shown])
     said = (
         f"Images/s: median (least–greatest) of {found['rounds'].max()} rounds taken in turns. XLA gives matrix "
-        "products on the CPU to one of two libraries. By itself (`default`) it gives the newer one sums over products as well, "
-        "some of which come out wrong (jax issue 39103); with `individual_dot`, which `import kerasqueeze` sets where "
-        "the installed version needs it, products that stand alone; with `none` nothing. SqueezeNet's fast form is "
-        "compiled with `none`. `python -m kerasqueeze.bench.xla_flags`."
+        "products on the CPU to one of two libraries. By itself (`default`) it gives the newer one sums over products "
+        "as well, some of which come out wrong (jax issue 39103); with `individual_dot`, which `import kerasqueeze` "
+        "sets where the installed version needs it, products that stand alone; with `none` nothing. SqueezeNet's fast "
+        "form is compiled with `none`. `python -m kerasqueeze.bench.xla_flags`."
     )
     headers = ["network", "task", "px", "batch", *dict.fromkeys(found["choice"])]
     return "\n\n".join(["### XLA's libraries for matrix products", table(headers, rows), said])
