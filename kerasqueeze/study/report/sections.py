@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from kerasqueeze.errors import UserError
+from kerasqueeze.history import tables as tables_of_csv
 from kerasqueeze.study import confusion
 from kerasqueeze.study.figures import confusion as confusion_figure
 from kerasqueeze.study.figures import layers as layers_figure
@@ -220,10 +221,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     Raises:
         UserError: It is none, or a column is missing.
     """
-    try:
-        frame = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a CSV file ({error}); move it away or write it again") from None
+    frame = tables_of_csv.any_table(path, "move it away or write it again")
     missing = [column for column in columns if column not in frame]
     if missing:
         raise UserError(f"{path} has no column {', '.join(missing)}; write it again")
