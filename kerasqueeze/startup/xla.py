@@ -4,8 +4,8 @@ Since jaxlib 0.10.2 XLA gives sums over products to the library YNNPACK, fused i
 wrong by far: `sum((m @ r) ** 2)` for many rows r (jax issue 39103, jaxlib 0.10.2 alone), and `sum((e @ c) * e)` for a
 batch of matrices e and a c that is one number throughout, as the gradient of a mean is (still so in 0.12.0.1).
 Without such fusions both are right. So YNNPACK is left with matrix products that stand alone. On two cores of an EPYC
-inference is then 1.9 (SqueezeNet's stock form) and 1.3 times (ResNet-50) as fast as by XLA's own choice; in training
-all choices are within 10 %, this machine's noise (CSV/bench_xla_flags.csv).
+SqueezeNet's stock form is then 1.25 times as fast as by XLA's own choice in training and 1.8 times in inference,
+ResNet-50 0.9 and 1.3 times; without YNNPACK both are as fast as with these products (CSV/bench_xla_flags.csv).
 """
 
 import importlib.metadata
