@@ -94,7 +94,10 @@ def test_list_shows_every_experiment_with_its_settings():
         (["--exp", "skratch"], "unknown experiment 'skratch'; choose from: digits_scratch_adam"),
         (["--exp", "scratch_adam", "--model", "vgg"], "unknown model 'vgg'; choose from: "),
         (["--exp", "scratch_adam", "--dataset", "cats"], "unknown data set 'cats'; choose from: "),
-        (["--exp", "scratch_adam", "--optimizer", "sgd"], "unknown optimizer 'sgd'; choose from: adam, adam_matched"),
+        (
+            ["--exp", "scratch_adam", "--optimizer", "sgdm"],
+            "unknown optimizer 'sgdm'; choose from: adagrad, adam, adam_matched",
+        ),
         (["--exp", "scratch_adam", "--epochs", "many"], "argument --epochs: invalid int value: 'many'"),
         (["--exp", "scratch_adam", "--epochs", "-1"], "epochs=-1 is out of range; expected a whole number from 0 up"),
         (["--exp", "scratch_adam", "--seeds", "0,0"], "'0,0' is not a list of seeds; expected whole numbers"),

@@ -190,7 +190,7 @@ def _kept_elsewhere(field: Field) -> tuple[str, ...]:
 
 def _metavar(field: Field) -> str:
     if field.choices and field.choices.names:
-        return f"{{{','.join(field.choices.names)}}}"
+        return f"{{{','.join(field.choices.shown())}}}"
     if field.range and field.range.unit:
         return field.range.unit.upper()
     return {int: "N", float: "X"}.get(field.kind, field.name.upper())

@@ -74,7 +74,9 @@ class Decoded:
     digest: str
 
 
-def decoded(photos: Photos, size: int, folder: Path, on_broken: str, progress: Progress) -> Decoded:
+def decoded(
+    photos: Photos, size: int, folder: Path, on_broken: str, progress: Progress, squash: bool = False
+) -> Decoded:
     """Return the photos decoded at `size` x `size` pixels, from the cache where it holds them.
 
     Args:
@@ -83,11 +85,12 @@ def decoded(photos: Photos, size: int, folder: Path, on_broken: str, progress: P
         folder: The cache. It may be deleted whenever no run uses it.
         on_broken: "fatal" ends at a photo that cannot be decoded, "skip" reports it by name and leaves it out.
         progress: Told how many photos are done, and of every photo that is left out.
+        squash: See `decode.read_photo`.
 
     Raises:
         UserError: A photo is broken, or the cache cannot be written.
     """
-    entry = folder / f"{photos.part}-{size}px-{short_digest(photos.location)}"
+    entry = folder / f"{photos.part}-{size}px{'-squashed' if squash else ''}-{short_digest(photos.location)}"
     key = {
         "state": photos.state,
         "size": size,
@@ -95,6 +98,7 @@ def decoded(photos: Photos, size: int, folder: Path, on_broken: str, progress: P
         "class_names": list(photos.class_names),
         "names": list(photos.names),
         "labels": photos.labels.tolist(),
+        **({"squash": True} if squash else {}),
     }
     try:
         entry.mkdir(parents=True, exist_ok=True)
@@ -172,13 +176,14 @@ def _load(entry: Path, key: dict[str, Any]) -> tuple[Decoded, dict[str, str]] | 
 def _build(entry: Path, key: dict[str, Any], photos: Photos, on_broken: str, progress: Progress) -> None:
     block = entry / f"{short_digest(json.dumps(key))}.npy"
     size = key["size"]
+    way = {"squash": True} if "squash" in key else {}
     read = photos.open()
     broken: dict[str, str] = {}
     digest = hashlib.sha256(json.dumps(photos.class_names).encode())
 
     def pixels(position: int) -> tuple[bytes, bytes] | decode.BrokenPhoto:
         try:
-            image = decode.read_photo(read(position), size)
+            image = decode.read_photo(read(position), size, **way)
         except decode.BrokenPhoto as error:
             return error
         content = image.tobytes()

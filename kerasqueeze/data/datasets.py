@@ -30,6 +30,7 @@ def load(
     validation_fraction: float = 0.1,
     limit: int | None = None,
     on_broken: str = "fatal",
+    squash: bool = False,
     cache: Path | str | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
@@ -43,6 +44,7 @@ def load(
         validation_fraction: Share of the training half's photos to validate on, class by class, in (0, 1).
         limit: Keep at most this many training photos a class; validation and test stay whole.
         on_broken: "fatal" ends at a photo that cannot be decoded, "skip" reports it by name and leaves it out.
+        squash: Whether photos are squashed to a square; otherwise their centre is cut out.
         cache: Folder for decoded photos; default `files.cache_dir()`.
         progress: Told how preparation goes and what the set holds; default lines on standard error.
 
@@ -53,7 +55,7 @@ def load(
     source = None if data_dir is None else _existing(data_dir)
     place = cache_dir() if cache is None else Path(cache)
     progress = progress or TerminalProgress()
-    parts = SETS[name](Request(image_size, source, place, on_broken, progress))
+    parts = SETS[name](Request(image_size, source, place, on_broken, progress, squash))
     data = assemble(name, parts, seed, validation_fraction, limit)
     progress.note(
         f"{name}: {len(data.class_names)} classes; {len(data.train)} photos to train on, {len(data.validation)} to "

@@ -26,6 +26,7 @@ MAX_PIXELS = 89_478_485
 MAX_SCANNED = 20 * MAX_PIXELS
 """Most pixels that the scans of a progressive JPEG may go over: each takes as long as the whole photo."""
 _SCAN = b"\xff\xda"  # starts each scan of a JPEG; inside one, 0xff is followed by 0
+_FILTER = Image.Resampling.BILINEAR
 _LARGE = 2**25
 _one_large = threading.Lock()
 """Photos of more than `_LARGE` pixels are decoded one at a time: each can take 1.4 GB for a moment."""
@@ -39,7 +40,7 @@ class BrokenPhoto(UserError):
         self.reason = reason
 
 
-def read_photo(source: Path | bytes, size: int, resize: int | None = None) -> np.ndarray:
+def read_photo(source: Path | bytes, size: int, resize: int | None = None, squash: bool = False) -> np.ndarray:
     """Decode a photo, resize its shorter side and cut out the centre.
 
     The photo is upright and on white, see `appearance.as_shown`. From there on equal, pixel for pixel, to torchvision's
@@ -50,6 +51,7 @@ def read_photo(source: Path | bytes, size: int, resize: int | None = None) -> np
         source: The file, or its content.
         size: Height and width of the result in pixels.
         resize: Length of the shorter side before the cut, at least `size`; default `size`.
+        squash: Resize both sides to `size` instead, as torchvision's `Resize((size, size))`; nothing is cut off.
 
     Returns:
         uint8 RGB of shape (size, size, 3).
@@ -62,7 +64,8 @@ def read_photo(source: Path | bytes, size: int, resize: int | None = None) -> np
         raise ValueError(f"expected 0 < size <= resize. Received: size={size}, resize={resize}")
     try:
         data = read_file(source, MAX_BYTES) if isinstance(source, Path) else source
-        return _centre(_decoded(data), size, shorter)
+        image = _decoded(data)
+        return np.asarray(image.resize((size, size), _FILTER)) if squash else _centre(image, size, shorter)
     except Exception as error:  # Pillow's parsers raise nearly anything on damaged input
         name = shown(str(source)) if isinstance(source, Path) else "photo"
         raise BrokenPhoto(name, f"{type(error).__name__}: {one_line(error)}") from error
@@ -108,7 +111,7 @@ def _centre(image: Image.Image, size: int, shorter: int) -> np.ndarray:
     longer = int(shorter * max(width, height) / min(width, height))
     resized = (shorter, longer) if width <= height else (longer, shorter)
     _check_pixels(*resized)
-    image = image.resize(resized, Image.Resampling.BILINEAR)
+    image = image.resize(resized, _FILTER)
     left = round((resized[0] - size) / 2.0)
     top = round((resized[1] - size) / 2.0)
     return np.asarray(image.crop((left, top, left + size, top + size)))

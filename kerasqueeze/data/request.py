@@ -18,6 +18,7 @@ class Request:
         cache: Folder for what is prepared.
         on_broken: "fatal" or "skip", for photos that cannot be decoded.
         progress: Told how preparation goes.
+        squash: Whether photos are squashed to a square instead of cut.
     """
 
     image_size: int
@@ -25,9 +26,13 @@ class Request:
     cache: Path
     on_broken: str
     progress: Progress
+    squash: bool = False
 
 
 def decode_parts(name: str, parts: Sequence[Photos], request: Request) -> dict[str, Decoded]:
     """Return the photos of each part of the data set `name`, decoded, from the cache where it holds them."""
     folder = request.cache / "decoded" / name
-    return {part.part: decoded(part, request.image_size, folder, request.on_broken, request.progress) for part in parts}
+    return {
+        part.part: decoded(part, request.image_size, folder, request.on_broken, request.progress, squash=request.squash)
+        for part in parts
+    }

@@ -6,7 +6,7 @@ macro-averaged over the classes; `learning_rate` is the schedule at the epoch's 
 on; `_val` values come from the validation photos after it.
 
 `CSV/<experiment>_layers.csv` says what the optimizer did to each block of layers, a row per seed, epoch and block, by
-the names and meanings of `kerasqueeze.training.adam.ObservedAdam.end_epoch`.
+the names and meanings of `kerasqueeze.training.optimizers.observed.Observed.end_epoch`.
 """
 
 from kerasqueeze.history.hashes import check_rows, hash_rows

@@ -12,6 +12,22 @@ _MOST = 100_000
 _MOST_STEPS = 1_000_000_000
 """More steps do not fit the 32 bits that they are counted in."""
 _SHARE = Range(0, 1, below=True)
+OPTIMIZERS = {
+    "adam": 1e-3,
+    "adam_matched": 1e-3,
+    "amsgrad": 1e-3,
+    "sgd": 1e-2,
+    "momentum": 1e-2,
+    "nesterov": 1e-2,
+    "adagrad": 1e-2,
+    "rmsprop": 1e-3,
+    "adamw": 1e-3,
+    "lion": 1e-4,
+    "muon": 1e-3,
+}
+"""The update rules and their usual rates: Keras' defaults, but for AdaGrad, which has the paper's and torch's, and
+Lion, whose paper recommends a tenth of Adam's. An experiment whose rule is changed keeps its rate in proportion."""
+_OPTAX_RATE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +48,13 @@ class Experiment:
     weights: Annotated[str, "initial weights: none, imagenet, or a .pth, .weights.h5 or .keras file"] = "none"
     optimizer: Annotated[
         str,
-        "the update rule; adam_matched is Adam at AMSGrad's mean rate",
-        Choices(("adam", "adam_matched", "amsgrad")),
+        "the update rule; adam_matched is Adam at AMSGrad's mean rate; optax:NAME is any of optax that takes a "
+        "learning rate; if it is changed without a rate, the rate changes as the rules' usual rates do",
+        Choices(tuple(OPTIMIZERS), prefix="optax:"),
     ] = "adam"
+    optimizer_options: Annotated[
+        str, "further arguments of the update rule as Keras or optax name them, KEY=VALUE,..., such as beta_1=0.95"
+    ] = ""
     amsgrad_form: Annotated[
         str,
         "how AMSGrad is written: as in Keras, with the maximum of bias-corrected moments, or as in the paper",
@@ -44,22 +64,39 @@ class Experiment:
     warmup_steps: Annotated[
         int, "steps over which the rate rises from 0; at most half of all steps are used", Range(0, _MOST_STEPS)
     ] = 0
-    epochs: Annotated[
-        int, "the most epochs; the cosine decay to 0 is laid over them; 0 trains nothing", Range(0, _MOST)
-    ] = 10
+    schedule: Annotated[
+        str,
+        "how the rate falls after the warm-up, over all epochs: along a cosine or a line to 0, evenly in its logarithm "
+        "to a hundredth, in two steps by ten, or not at all; one_cycle has a warm-up of its own",
+        Choices(("cosine", "one_cycle", "step", "linear", "exponential", "constant")),
+    ] = "cosine"
+    cycle_momentum: Annotated[
+        bool, "with one_cycle, let Adam's beta_1 fall from 0.95 to 0.85 and rise again while the rate does the opposite"
+    ] = False
+    epochs: Annotated[int, "the most epochs; the schedule is laid over them; 0 trains nothing", Range(0, _MOST)] = 10
     batch_size: Annotated[int, "photos a step", Range(1, _MOST)] = 32
     image_size: Annotated[
         int, "side of the square photos as they are validated and scored", Range(32, 1024, unit="pixels")
     ] = 128
+    resize: Annotated[
+        str,
+        "how photos become square: their centre is cut out, or they are squashed",
+        Choices(("crop", "squash"), noun="way to resize"),
+    ] = "crop"
     crop_size: Annotated[
         int | None,
         "side that training resizes its random crops to; image_size if not given",
         Range(32, "image_size", unit="pixels"),
     ] = None
-    clip_norm: Annotated[float, "global gradient norm that is clipped to", Range(0, above=True)] = 1.0
+    clip_norm: Annotated[float, "global gradient norm that is clipped to; 0 clips nothing", Range(0)] = 1.0
     weight_decay: Annotated[
         float, "share, times the learning rate, that each step takes off all weights but biases", _SHARE
     ] = 0.0
+    decay_form: Annotated[
+        str,
+        "decoupled: weight_decay as it says; coupled (L2): weight_decay times all weights is added to their gradients",
+        Choices(("decoupled", "coupled"), noun="form of weight decay"),
+    ] = "decoupled"
     ema_momentum: Annotated[
         float,
         "momentum, per step, of the moving average of the weights that is validated, kept and scored in place of the "
@@ -92,6 +129,11 @@ class Experiment:
         Range(0.02, 1, above=True, or_zero=True),
     ] = 0.0
     patience: Annotated[int, "overfitting epochs before early stopping", Range(1, _MOST)] = 3
+    keep: Annotated[
+        str,
+        "whose weights are scored and saved: those of the lowest validation loss, or the last epoch's",
+        Choices(("best", "last"), noun="epoch to keep"),
+    ] = "best"
     limit: Annotated[int | None, "most training photos a class; all if not given", Range(2, _MOST_STEPS)] = None
 
     def __post_init__(self) -> None:
@@ -102,6 +144,12 @@ class Experiment:
             raise UserError(
                 f"amsgrad_form={self.amsgrad_form!r} does nothing with optimizer={self.optimizer!r}; use 'amsgrad'"
             )
+        if self.optimizer == "adam_matched" and self.decay_form == "coupled":
+            raise UserError("optimizer='adam_matched' has no coupled weight decay; use decay_form='decoupled'")
+        if self.cycle_momentum and (
+            self.schedule != "one_cycle" or self.optimizer not in ("adam", "amsgrad") or self.amsgrad_form != "keras"
+        ):
+            raise UserError("cycle_momentum needs schedule='one_cycle' and optimizer='adam' or 'amsgrad', Keras' form")
 
     def override(self, **changes: Any) -> "Experiment":
         """Return a copy with some settings changed.
@@ -114,6 +162,9 @@ class Experiment:
             if key not in known:
                 raise unknown("setting", key, known)
             known[key].check_type(value)
+        if "optimizer" in changes and "learning_rate" not in changes:
+            ratio = usual_rate(changes["optimizer"]) / usual_rate(self.optimizer)
+            changes["learning_rate"] = float(f"{self.learning_rate * ratio:.12g}")
         return dataclasses.replace(self, **changes)
 
     def settings(self) -> dict[str, Any]:
@@ -124,6 +175,11 @@ class Experiment:
     def initialisation(self) -> str:
         """How the weights begin: `"random"` or `"pretrained"`."""
         return "random" if self.weights == "none" else "pretrained"
+
+
+def usual_rate(optimizer: str) -> float:
+    """Return the rate that an update rule usually has."""
+    return OPTIMIZERS.get(optimizer, _OPTAX_RATE)
 
 
 def completed(settings: dict[str, Any]) -> dict[str, Any]:

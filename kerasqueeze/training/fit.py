@@ -36,7 +36,10 @@ def fit(run: Run, model: keras.Model, states: States) -> dict[str, Any]:
     """
     if not run.experiment.epochs:
         return _untrained(run, model)
-    stop, start = StopAtOverfitting(run.experiment.patience), NeverStarted(len(run.data.class_names))
+    stop, start = (
+        StopAtOverfitting(run.experiment.patience, run.experiment.keep),
+        NeverStarted(len(run.data.class_names)),
+    )
     writer = HistoryWriter(run.history_path, run.seed, run.photos_per_epoch)
     layers = LayersWriter(run.layers_path, run.seed)
     resume = Resume(states, states.newest(), stop, start, writer)

@@ -21,7 +21,7 @@ from kerasqueeze.files import cache_dir, whole_file
 from kerasqueeze.models import backbones
 from kerasqueeze.models.imagenet_classes import imagenet_numbers
 from kerasqueeze.startup import hugepages
-from kerasqueeze.training import numerics, provenance, record
+from kerasqueeze.training import numerics, optimizers, provenance, record
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.feed import Feed
 from kerasqueeze.training.fit import fit
@@ -76,6 +76,7 @@ def run(
         data_dir=data_dir,
         limit=experiment.limit,
         on_broken=on_broken,
+        squash=experiment.resize == "squash",
     )
     _check_photos(experiment, data)
     photos = Feed(feed, data.train, data.validation)
@@ -156,6 +157,7 @@ def _check_settings(experiment: Experiment) -> dict[str, str | None]:
         raise unknown("model", experiment.model, backbones.NAMES)
     weights = provenance.weights_file(experiment.weights)
     backbones.check_weights(experiment.model, initial_weights(experiment))
+    optimizers.check(experiment)
     return weights
 
 

@@ -56,11 +56,21 @@ class Choices:
         names: The names; none if another room keeps them.
         kept_in: Module whose `NAMES` they then are. Who uses the setting checks it.
         noun: What one of them is called; the setting's name if empty.
+        prefix: What other values begin with, such as "optax:"; none if empty. Who uses the setting checks the rest.
     """
 
     names: tuple[str, ...] = ()
     kept_in: str = ""
     noun: str = ""
+    prefix: str = ""
+
+    def fits(self, value: Any) -> bool:
+        """Tell whether a value is one of the names, or begins as others may."""
+        return value in self.names or bool(self.prefix and isinstance(value, str) and value.startswith(self.prefix))
+
+    def shown(self) -> tuple[str, ...]:
+        """Return what is to be named as possible."""
+        return (*self.names, *((f"{self.prefix}NAME",) if self.prefix else ()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +104,8 @@ class Field:
 
     def check(self, value: Any, others: Any) -> None:
         """Refuse a value out of range or not among the choices; `others` has the other settings as attributes."""
-        if self.choices and self.choices.names and value not in self.choices.names:
-            raise unknown(self.noun, value, self.choices.names)
+        if self.choices and self.choices.names and not self.choices.fits(value):
+            raise unknown(self.noun, value, self.choices.shown())
         if self.range is None or (value is None and self.optional):
             return
         other = self.range.high

@@ -21,6 +21,11 @@ OTHER = {
     "image_size": 64,
     "crop_size": 32,
     "limit": 2,
+    "optimizer_options": "beta_1=0.8",
+    "schedule": "one_cycle",
+    "resize": "squash",
+    "decay_form": "coupled",
+    "keep": "last",
 }
 """A value for each setting, other than its default; where none is given, one is made."""
 
@@ -45,7 +50,7 @@ def test_every_setting_is_an_option_that_says_its_default(name):
     assert len(text.split()) > 5
     default = getattr(BASE, name)
     if isinstance(default, bool):
-        assert f"--no-{name}" in text and f"(default: {'yes' if default else 'no'})" in text
+        assert f"--no-{name.replace('_', '-')}" in text and f"(default: {'yes' if default else 'no'})" in text
     elif default is None:
         assert "if not given" in text
     elif name != "dataset":
@@ -62,7 +67,7 @@ def test_every_setting_is_an_option_that_says_its_default(name):
         ("--dropout", "a number from 0 up, below 1"),
         ("--erase", "0, or a number above 0.02, at most 1"),
         ("--epochs", "a whole number from 0 up, at most 100000"),
-        ("--optimizer", "{adam,adam_matched,amsgrad}"),
+        ("--optimizer", "{adam,adam_matched,amsgrad,sgd,"),
         ("--dataset", "digits, folder, stanford_dogs"),
         ("--model", "squeezenet1_0, squeezenet1_1, mobilenet_v2, resnet50, efficientnetb0"),
     ],
@@ -85,7 +90,7 @@ def test_a_setting_that_is_given_reaches_the_experiment(name):
     words = [option if value else f"--no-{name}"] if isinstance(value, bool) else [option, str(value)]
     found = options.settings(run.parser().parse_args(words))
     assert found == {name: value} and value != getattr(BASE, name)
-    needed = {"amsgrad_form": {"optimizer": "amsgrad"}}.get(name, {})
+    needed = {"amsgrad_form": {"optimizer": "amsgrad"}, "cycle_momentum": {"schedule": "one_cycle"}}.get(name, {})
     assert getattr(BASE.override(**needed, **found), name) == value
 
 

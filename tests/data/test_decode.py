@@ -166,3 +166,12 @@ def test_bad_sizes():
     for size, resize in ((0, None), (9, 8)):
         with pytest.raises(ValueError, match=r"Received: size="):
             read_photo(b"", size, resize)
+
+
+def test_a_squashed_photo_keeps_its_edges(tmp_path):
+    """Against Pillow's own resize to a square, which torchvision's `Resize((size, size))` is for its images."""
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8))
+    photo.save(tmp_path / "a.png")
+    squashed = read_photo(tmp_path / "a.png", 32, squash=True)
+    np.testing.assert_array_equal(squashed, np.asarray(photo.resize((32, 32), Image.Resampling.BILINEAR)))
+    assert (squashed != read_photo(tmp_path / "a.png", 32)).any()

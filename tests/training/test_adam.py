@@ -8,7 +8,7 @@ import pytest
 
 from kerasqueeze.models import backbones
 from kerasqueeze.models.stages import stages
-from kerasqueeze.training.optimizers import adam
+from kerasqueeze.training.optimizers import adam, observed
 
 BETA_1, BETA_2, EPSILON, RATE, CLIP = 0.9, 0.95, 1e-7, 0.01, 1.0  # a beta_2 that forgets the spike in 60 steps
 SHAPES = {"conv1/kernel": (3, 2), "conv1/bias": (2,), "fire2_squeeze1x1/kernel": (4,), "fire2_expand1x1/bias": (3,)}
@@ -253,7 +253,7 @@ def test_blocks_are_the_stages_of_the_network():
     found = [set(stage) for stage in stages(network)]
     blocks: dict[str, set[str]] = {}
     for variable in network.trainable_variables:
-        blocks.setdefault(adam.block_of(variable), set()).add(variable.path.split("/")[-2])
+        blocks.setdefault(observed.block_of(variable), set()).add(variable.path.split("/")[-2])
     assert list(blocks.values()) == found
     assert list(blocks) == ["conv1", *(f"fire{number}" for number in range(2, 10)), "conv10"]
 

@@ -29,7 +29,7 @@ def test_override_changes_a_copy():
         ({"learning_rate": float("nan")}, "learning_rate=nan is out of range"),
         ({"dropout": 1.0}, "dropout=1.0 is out of range"),
         ({"crop_area": 0.0}, "crop_area=0.0 is out of range"),
-        ({"optimizer": "sgd"}, "unknown optimizer 'sgd'; choose from: adam, adam_matched, amsgrad"),
+        ({"optimizer": "sgdm"}, "unknown optimizer 'sgdm'; choose from: adagrad, adam, adam_matched,"),
         ({"amsgrad_form": "torch"}, "unknown AMSGrad form 'torch'; choose from: corrected, keras, paper"),
         ({"amsgrad_form": "paper"}, "amsgrad_form='paper' does nothing with optimizer='adam'; use 'amsgrad'"),
         ({"limit": 1}, "limit=1 is out of range"),

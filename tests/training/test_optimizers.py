@@ -1,7 +1,5 @@
 """Adam and AMSGrad against optax and against their formulas in NumPy."""
 
-from types import SimpleNamespace
-
 import keras
 import numpy as np
 import optax
@@ -111,7 +109,10 @@ def test_build_turns_settings_into_the_optimizer(name, form, kind):
 
 def test_weight_decay_shrinks_all_but_biases_at_the_schedules_rate():
     """optax.adamw with a mask, along the warm-up."""
-    settings = SimpleNamespace(
+    settings = Experiment(
+        name="x",
+        about="",
+        dataset="digits",
         epochs=1,
         optimizer="adam",
         learning_rate=0.05,
@@ -120,7 +121,7 @@ def test_weight_decay_shrinks_all_but_biases_at_the_schedules_rate():
         clip_norm=1e9,
         ema_momentum=0.0,
     )
-    optimizer = optimizers.build(settings, steps_per_epoch=10)  # pyright: ignore[reportArgumentType]
+    optimizer = optimizers.build(settings, steps_per_epoch=10)
     start = {"kernel": np.array([1.0, -2.0], "float32"), "bias": np.array([3.0], "float32")}
     variables = [keras.Variable(value, name=name) for name, value in start.items()]
     transform = optax.adamw(

@@ -31,6 +31,26 @@ _FINE_TUNING: dict[str, Any] = {
 
 _FINE_TUNING_LONG: dict[str, Any] = {**_FINE_TUNING, "epochs": 15, "patience": 3}
 
+_AS_REPORTED: dict[str, Any] = {
+    "dataset": "stanford_dogs",
+    "weights": "imagenet",
+    "image_size": 224,
+    "resize": "squash",
+    "crop_area": 1.0,
+    "flip": False,
+    "dropout": 0.5,
+    "batch_size": 32,
+    "learning_rate": 5e-4,
+    "schedule": "one_cycle",
+    "weight_decay": 1e-4,
+    "decay_form": "coupled",
+    "clip_norm": 0.0,
+    "epochs": 30,
+    "patience": 30,
+    "keep": "last",
+}
+_STOPPED: dict[str, Any] = {"patience": 3, "keep": "best"}
+
 EXPERIMENTS = (
     Experiment(
         name="scratch_adam",
@@ -94,5 +114,48 @@ EXPERIMENTS = (
         python scripts/run.py --exp fine_tuning_adam_matched --data-dir DIR
         Not run yet.""",
         **_FINE_TUNING,
+    ),
+    Experiment(
+        name="dogs_as_reported_adam",
+        optimizer="adam",
+        about="""The study that this package comes from, as it was run: squashed photos, no augmentation, a new head,
+        all layers free, one cycle of the rate, coupled weight decay, 30 epochs to the end. It reported a validation
+        accuracy of 0.633, on a random split without a seed, and its lowest validation loss at epoch 14.
+        python scripts/run.py --exp dogs_as_reported_adam --data-dir DIR
+        Not run yet.""",
+        **_AS_REPORTED,
+    ),
+    Experiment(
+        name="dogs_as_reported_amsgrad",
+        optimizer="amsgrad",
+        about="""The same with AMSGrad; reported: 0.638, lowest validation loss at epoch 11.
+        python scripts/run.py --exp dogs_as_reported_amsgrad --data-dir DIR
+        Not run yet.""",
+        **_AS_REPORTED,
+    ),
+    Experiment(
+        name="dogs_as_reported_scratch",
+        optimizer="adam",
+        model="squeezenet1_0",
+        about="""The same from random weights, with SqueezeNet 1.0; reported: 0.217, lowest validation loss at epoch 21.
+        python scripts/run.py --exp dogs_as_reported_scratch --data-dir DIR
+        Not run yet.""",
+        **{**_AS_REPORTED, "weights": "none"},
+    ),
+    Experiment(
+        name="dogs_as_reported_adam_stopped",
+        optimizer="adam",
+        about="""dogs_as_reported_adam, stopped at overfitting, the weights of the lowest validation loss kept.
+        python scripts/run.py --exp dogs_as_reported_adam_stopped --data-dir DIR
+        Not run yet.""",
+        **{**_AS_REPORTED, **_STOPPED},
+    ),
+    Experiment(
+        name="dogs_as_reported_amsgrad_stopped",
+        optimizer="amsgrad",
+        about="""dogs_as_reported_amsgrad, stopped at overfitting, the weights of the lowest validation loss kept.
+        python scripts/run.py --exp dogs_as_reported_amsgrad_stopped --data-dir DIR
+        Not run yet.""",
+        **{**_AS_REPORTED, **_STOPPED},
     ),
 )

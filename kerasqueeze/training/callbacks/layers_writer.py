@@ -6,11 +6,13 @@ from typing import Any
 import keras
 
 from kerasqueeze import history
-from kerasqueeze.training.optimizers.adam import ObservedAdam
+from kerasqueeze.training.optimizers.observed import Observed
 
 
 class LayersWriter(keras.callbacks.Callback):
-    """Write what `ObservedAdam` saw, a row an epoch and block, to `CSV/<experiment>_layers.csv`, whole or not at all.
+    """Write what an `Observed` optimizer saw, a row an epoch and block, to `CSV/<experiment>_layers.csv`.
+
+    The file is written whole or not at all.
 
     Rows of other seeds and of this seed's earlier epochs are kept, so a resumed run goes on where it was; rows of this
     epoch and later ones are replaced. Where it stands among the callbacks does not matter.
@@ -39,6 +41,6 @@ class LayersWriter(keras.callbacks.Callback):
         seen = {name: [float(f"{value:.6g}") for value in values] for name, values in optimizer.end_epoch().items()}
         history.replace_layers(self.path, self.seed, epoch + 1, {"block": optimizer.blocks, **seen})
 
-    def _optimizer(self) -> ObservedAdam:
+    def _optimizer(self) -> Observed:
         optimizer = self.model.optimizer
         return getattr(optimizer, "inner_optimizer", optimizer)  # float16 puts a scaler of the loss around it

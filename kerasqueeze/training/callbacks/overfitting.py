@@ -13,7 +13,11 @@ class StopAtOverfitting(keras.callbacks.Callback):
     is below its own. After `patience` such epochs without a new lowest validation loss, training stops; epochs in
     which the training loss does not fall either (a plateau, a noisy step) are not counted. A loss that is no longer a
     finite number stops training at once. When training ends, for whatever reason, the weights of the epoch with the
-    lowest validation loss are restored.
+    lowest validation loss are restored, unless the last are to be kept.
+
+    Args:
+        patience: See above.
+        keep: "best" or "last".
 
     Attributes:
         best_epoch: Epoch of the lowest validation loss, counted from 1; 0 before there is one.
@@ -24,9 +28,9 @@ class StopAtOverfitting(keras.callbacks.Callback):
 
     _PLAIN = ("best_epoch", "best_loss", "outcome", "reason", "_lowest_train_loss", "_overfitting_epochs")
 
-    def __init__(self, patience: int):
+    def __init__(self, patience: int, keep: str = "best"):
         super().__init__()
-        self.patience = patience
+        self.patience, self.keep = patience, keep
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget an earlier run."""
@@ -71,7 +75,7 @@ class StopAtOverfitting(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Bring the best weights back."""
-        if self._best_weights is not None:
+        if self._best_weights is not None and self.keep == "best":
             self.model.set_weights(self._best_weights)
         if not self.reason:
             self.reason = f"lowest validation loss {self.best_loss:.4f} at epoch {self.best_epoch}"

@@ -1,6 +1,6 @@
-"""The update rules by name, what they observe, and their schedule."""
+"""The update rules by name, what they observe, and their schedules."""
 
-from kerasqueeze.training.optimizers.registry import build
-from kerasqueeze.training.optimizers.schedule import Warmup
+from kerasqueeze.training.optimizers.registry import build, check
+from kerasqueeze.training.optimizers.schedules import Warmup
 
-__all__ = ["Warmup", "build"]
+__all__ = ["Warmup", "build", "check"]
