@@ -27,7 +27,8 @@ from kerasqueeze.models.squeezenet import SqueezeNet1_1
 from kerasqueeze.training import runner
 from kerasqueeze.training.callbacks import HistoryWriter, LayersWriter, NeverStarted, Progress, StopAtOverfitting
 from kerasqueeze.training.experiment import Experiment
-from kerasqueeze.training.resume import Resume, States
+from kerasqueeze.training.resume import Resume
+from kerasqueeze.training.states import States
 
 CLASSES, STORED = 120, 320
 TURN, TURNS = 10, 30

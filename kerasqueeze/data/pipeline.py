@@ -26,6 +26,8 @@ class Batches(keras.utils.PyDataset):
         batch_size: Photos a batch.
         seed: Non-negative, or None for no shuffling.
         first_epoch: The epoch to begin with.
+        views: The split holds so many views of each photo, one block behind the other; an epoch goes through one block,
+            the next epoch through the next.
 
     Attributes:
         epoch: The epoch that is handed out; `fit` moves it on, a loop of your own sets it.
@@ -34,7 +36,7 @@ class Batches(keras.utils.PyDataset):
         UserError: The split does not fill a batch.
     """
 
-    def __init__(self, split: Split, batch_size: int, seed: int | None = None, first_epoch: int = 0):
+    def __init__(self, split: Split, batch_size: int, seed: int | None = None, first_epoch: int = 0, views: int = 1):
         super().__init__()
         if batch_size < 1:
             raise UserError(f"batch_size is {batch_size!r}; expected at least 1")
@@ -43,6 +45,7 @@ class Batches(keras.utils.PyDataset):
         self.split = split
         self.batch_size = batch_size
         self.seed = seed
+        self.views = views
         self.epoch = first_epoch
         self._order: tuple[int, np.ndarray] | None = None
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="batches")
@@ -51,14 +54,16 @@ class Batches(keras.utils.PyDataset):
         self._before_fit = True
 
     def __len__(self) -> int:
-        whole, rest = divmod(len(self.split), self.batch_size)
+        whole, rest = divmod(len(self.split) // self.views, self.batch_size)
         return whole + (1 if rest and self.seed is None else 0)
 
     def positions(self, epoch: int) -> np.ndarray:
         """Return the positions in the split in the order of an epoch."""
+        photos = len(self.split) // self.views
         if self.seed is None:
-            return np.arange(len(self.split))
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.split))
+            return np.arange(photos)
+        order = np.random.default_rng([self.seed, epoch]).permutation(photos)
+        return order + photos * (epoch % self.views)
 
     def __getitem__(self, index: int) -> _Batch:
         """Return uint8 images (n, S, S, 3) and int32 labels (n,) of one batch of the current epoch."""

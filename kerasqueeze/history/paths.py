@@ -6,6 +6,7 @@ VAL_METRICS = ("loss_val", "accuracy_val", "top5_val", "precision_val", "recall_
 COLUMNS = (
     "seed",
     "epoch",
+    "phase",
     "loss_train",
     "accuracy_train",
     *VAL_METRICS,

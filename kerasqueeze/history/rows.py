@@ -65,7 +65,9 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise UserError(
             f"no history at {path}; run the experiment first: python scripts/run.py --exp {Path(path).stem}"
         )
-    frame = tables.read(path, "move it away and run the experiment again", COLUMNS, whole=("seed", "epoch"))
+    frame = tables.read(
+        path, "move it away and run the experiment again", COLUMNS, whole=("seed", "epoch", "phase"), added={"phase": 1}
+    )
     if frame.duplicated(["seed", "epoch"]).any():
         raise UserError(f"{path} holds an epoch of one seed twice; move it away and run the experiment again")
     return frame.sort_values(["seed", "epoch"], ignore_index=True)
@@ -89,7 +91,7 @@ def replace_rows(path: Path, seed: int, rows: list[dict[str, float]]) -> None:
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write the rows of a history, sorted by seed and epoch, whole or not at all."""
-    ordered = frame.loc[:, list(COLUMNS)].astype({"seed": int, "epoch": int})
+    ordered = frame.loc[:, list(COLUMNS)].astype({"seed": int, "epoch": int, "phase": int})
     with whole_file(path) as part:
         ordered.sort_values(["seed", "epoch"]).to_csv(part, index=False, lineterminator="\n")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations  # pandas is not loaded yet
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,12 @@ MOST = 2**53
 
 
 def read(
-    path: Path, remedy: str, columns: Sequence[str], whole: Sequence[str], text: Sequence[str] = ()
+    path: Path,
+    remedy: str,
+    columns: Sequence[str],
+    whole: Sequence[str],
+    text: Sequence[str] = (),
+    added: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Read a CSV file, whatever its line ends, with rows and columns of nothing but commas left out.
 
@@ -30,11 +35,15 @@ def read(
         columns: Its columns, in this order.
         whole: Those of whole numbers from 0 up.
         text: Those that may hold text; the others are numbers, or empty.
+        added: Columns that files of earlier versions lack, with what they would hold.
 
     Raises:
         UserError: One line that names the file and what is wrong with it.
     """
     frame = any_table(path, remedy)
+    for name, value in (added or {}).items():
+        if name not in frame.columns and len(frame.columns) == len(columns) - 1:
+            frame.insert(list(columns).index(name), name, value)
     if tuple(frame.columns) != tuple(columns):
         found = ", ".join(map(str, frame.columns))
         raise UserError(f"{path} has the columns {found}; expected {', '.join(columns)}; {remedy}")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from kerasqueeze.errors import UserError, unknown
+from kerasqueeze.training.phases import FREE, total_epochs
+from kerasqueeze.training.phases import of as phases_of
 from kerasqueeze.training.settings import Choices, Range, fields
 
 _MOST = 100_000
@@ -73,7 +75,32 @@ class Experiment:
     cycle_momentum: Annotated[
         bool, "with one_cycle, let Adam's beta_1 fall from 0.95 to 0.85 and rise again while the rate does the opposite"
     ] = False
-    epochs: Annotated[int, "the most epochs; the schedule is laid over them; 0 trains nothing", Range(0, _MOST)] = 10
+    freeze: Annotated[
+        str,
+        "what stays as it is: the backbone (all but the head), all but the last stage and the head, or nothing",
+        Choices(tuple(FREE), noun="part to freeze"),
+    ] = "none"
+    phases: Annotated[
+        str,
+        "phases instead of one training, such as 'free=head epochs=2 learning_rate=1e-3; free=all epochs=3': free is "
+        "head, last_stage, all, or a stage with all behind it; also optimizer, optimizer_options, schedule, "
+        "warmup_steps, keep_state",
+    ] = ""
+    rate_factors: Annotated[
+        str,
+        "what the rate is multiplied by: a number, once for each stage between a stage and the head, or STAGE=X,...",
+    ] = ""
+    cache_features: Annotated[
+        bool, "compute what a frozen front of the network gives once, where nothing random happens in it, and keep it"
+    ] = True
+    augment_views: Annotated[
+        int, "augmented views of each photo whose features are kept, used in turn; 0 keeps none", Range(0, 1000)
+    ] = 0
+    epochs: Annotated[
+        int,
+        "the most epochs, those of all phases together; the schedule is laid over them; 0 trains nothing",
+        Range(0, _MOST),
+    ] = 10
     batch_size: Annotated[int, "photos a step", Range(1, _MOST)] = 32
     image_size: Annotated[
         int, "side of the square photos as they are validated and scored", Range(32, 1024, unit="pixels")
@@ -146,6 +173,14 @@ class Experiment:
             )
         if self.optimizer == "adam_matched" and self.decay_form == "coupled":
             raise UserError("optimizer='adam_matched' has no coupled weight decay; use decay_form='decoupled'")
+        if self.phases and self.freeze != "none":
+            raise UserError(f"freeze={self.freeze!r} and phases are two ways to say the same; give one of them")
+        if self.phases:
+            epochs = sum(phase.epochs for phase in phases_of(self))
+            if epochs != self.epochs:
+                raise UserError(f"epochs={self.epochs}, but the phases have {epochs} together; change the phases")
+        if self.augment_views and not self.cache_features:
+            raise UserError("augment_views needs cache_features; give one of them up")
         if self.cycle_momentum and (
             self.schedule != "one_cycle" or self.optimizer not in ("adam", "amsgrad") or self.amsgrad_form != "keras"
         ):
@@ -165,6 +200,8 @@ class Experiment:
         if "optimizer" in changes and "learning_rate" not in changes:
             ratio = usual_rate(changes["optimizer"]) / usual_rate(self.optimizer)
             changes["learning_rate"] = float(f"{self.learning_rate * ratio:.12g}")
+        if changes.get("phases", "").strip() and "epochs" not in changes:
+            changes["epochs"] = total_epochs(changes["phases"]) or self.epochs
         return dataclasses.replace(self, **changes)
 
     def settings(self) -> dict[str, Any]:

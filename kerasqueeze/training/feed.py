@@ -59,6 +59,7 @@ class Feed:
     def __init__(self, kind: str, train: Split, validation: Split):
         if kind not in FEEDS:
             raise unknown("feed", kind, FEEDS)
+        self.kind = kind
         self.on_device = _is_for_device(kind, (train, validation))
         self.steps = STEPS if self.on_device else 1
         self.train, self.validation = train, validation
@@ -72,8 +73,9 @@ class Feed:
 
     @cached_property
     def photos(self) -> jax.Array:
-        """The device feed's photos, uint8 (N, S, S, 3), those of training first; copied when they are first used."""
-        whole = jnp.zeros((sum(map(len, self._splits)), *self._splits[0].images.shape[1:]), jnp.uint8)
+        """The device feed's photos, uint8 (N, S, S, 3), or features, those of training first; copied once."""
+        images = self._splits[0].images
+        whole = jnp.zeros((sum(map(len, self._splits)), *images.shape[1:]), images.dtype)
         put = jax.jit(lambda whole, part, at: lax.dynamic_update_slice_in_dim(whole, part, at, 0), donate_argnums=0)
         at = 0
         for split in self._splits:
@@ -160,7 +162,7 @@ def _is_for_device(kind: str, splits: tuple[Split, ...]) -> bool:
         if kind == "device":
             raise UserError("feed='device' keeps the photos on one device; use 'host' with keras.distribution")
         return False
-    needed = sum(len(split) * int(np.prod(split.images.shape[1:])) for split in splits)
+    needed = sum(len(split) * int(np.prod(split.images.shape[1:])) * split.images.dtype.itemsize for split in splits)
     free = free_bytes()
     if free is None:
         return kind == "device"

@@ -1,13 +1,10 @@
 """Runs that can be stopped: the whole state of a training, saved, found again and restored."""
 
-import json
 import signal
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -16,70 +13,11 @@ import numpy as np
 
 from kerasqueeze import progress
 from kerasqueeze.errors import Interrupted, UserError
-from kerasqueeze.files import whole_file
 from kerasqueeze.training.callbacks import HistoryWriter, NeverStarted, StopAtOverfitting
+from kerasqueeze.training.states import Position, States
 
-KEPT = 2
 SAVE_EVERY = 600.0
 """Seconds after which a state is saved within an epoch."""
-Position = tuple[int, int]
-"""Epochs that are done, and steps of the next one."""
-
-
-class States:
-    """The saved states of one run, `<folder>/<epoch>-<step>.npz`: the newest whole one counts, the last two are kept.
-
-    Args:
-        folder: Where they lie; nothing else may.
-        made_from: What a state has to fit: settings, data, code, numerics. Compared for equality after a trip through
-            JSON.
-    """
-
-    def __init__(self, folder: Path, made_from: dict[str, Any]):
-        self.folder = folder
-        self.made_from = json.loads(json.dumps(made_from))
-
-    def write(self, position: Position, arrays: list[np.ndarray], plain: dict[str, Any]) -> None:
-        """Save a state, whole or not at all, and drop all but the last two."""
-        told = json.dumps({"made_from": self.made_from, "position": position, **plain})
-        named = {f"a{number:04}": array for number, array in enumerate(arrays)}
-        with whole_file(self.folder / f"{position[0]:04}-{position[1]:06}.npz") as part, part.open("wb") as file:
-            np.savez(file, allow_pickle=False, told=np.array(told), **named)  # pyright: ignore[reportArgumentType]
-        for old in self._paths()[:-KEPT]:
-            old.unlink(missing_ok=True)
-
-    def newest(self) -> tuple[list[np.ndarray], dict[str, Any]] | None:
-        """Return the arrays and the rest of the newest state that can be read; None if there is none.
-
-        Raises:
-            UserError: It was made from other settings, data or code.
-        """
-        for path in reversed(self._paths()):
-            try:
-                with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                    told = json.loads(str(file["told"]))
-                    arrays = [file[name] for name in sorted(file.files) if name != "told"]
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-                progress.warn(f"{path} is damaged; the state before it is used")
-                continue
-            different = [key for key, value in self.made_from.items() if told["made_from"].get(key) != value]
-            if different:
-                raise UserError(
-                    f"{path} is a run that was stopped, made from other {' and '.join(different)}; go on with it as it "
-                    "was begun, or start over with --fresh"
-                )
-            return arrays, told
-        return None
-
-    def drop(self) -> None:
-        """Remove all states, and the folder."""
-        for path in self._paths():
-            path.unlink(missing_ok=True)
-        if self.folder.is_dir() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
-
-    def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob("[0-9]*.npz"))
 
 
 class Resume(keras.callbacks.Callback):
@@ -92,12 +30,16 @@ class Resume(keras.callbacks.Callback):
     What happens within an epoch is not done in Keras' hooks for batches: with those it would wait for each step's
     figures before it begins the next. It is done between the steps, around the model's own function.
 
+    A training has one phase or more, each a `fit` of its own with the same callbacks, which forget theirs each time:
+    what the phases before have left is put back as well.
+
     Args:
         states: Where states are saved.
         found: What `states.newest()` gave.
         stop: Its counters and best weights are kept.
         start: Whether training has started is kept.
         writer: Its rows are kept.
+        network: The network of which the fitted model may be a part: its other weights are kept as well.
     """
 
     def __init__(
@@ -107,11 +49,14 @@ class Resume(keras.callbacks.Callback):
         stop: StopAtOverfitting,
         start: NeverStarted,
         writer: HistoryWriter,
+        network: Any = None,
     ):
         super().__init__()
         self.states, self.found = states, found
-        self.stop, self.start, self.writer = stop, start, writer
+        self.stop, self.start, self.writer, self.network = stop, start, writer, network
         self.signal: int | None = None
+        self.phase, self.begins_at, self.steps_before = 1, 0, 0
+        self._left: tuple[list[np.ndarray], dict[str, Any]] | None = None
 
     @property
     def position(self) -> Position:
@@ -123,20 +68,42 @@ class Resume(keras.callbacks.Callback):
         """Whether the found state is that of a training that has ended."""
         return self.found is not None and self.found[1]["over"]
 
+    @property
+    def found_phase(self) -> tuple[int, int, int]:
+        """Where the phase that training begins in stands: its number from 1, its first epoch, the optimizer's steps."""
+        told = {} if self.found is None else self.found[1]
+        return told.get("phase", 1), told.get("begins_at", 0), told.get("steps_before", 0)
+
+    def begin_phase(self, number: int, begins_at: int, steps_before: int) -> None:
+        """Say which phase the next `fit` is: its number, the epochs and the optimizer's steps that lie before it."""
+        self.phase, self.begins_at, self.steps_before = number, begins_at, steps_before
+        if number != self.found_phase[0]:
+            self.found = None
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Put the state back, all but the running metrics, which Keras sets to 0 when an epoch begins."""
         self._saved = time.monotonic()
         self._step, self.model.train_function = self.model.train_function, self._between_steps
         self._at_once = self.model.steps_per_execution  # between steps, to ask for the model would copy its state back
-        if self.found is None:
-            return
-        arrays, told = self.found
-        variables, metrics = self._variables(), self.model.metrics_variables
-        if [tuple(one.shape) for one in variables] != [one.shape for one in arrays[: len(variables)]]:
-            raise UserError(f"{self.states.folder} holds the state of another network; start over with --fresh")
-        for variable, array in zip(variables[: len(variables) - len(metrics)], arrays, strict=False):
-            variable.assign(array)
-        self.stop.restore_state(told["stop"], arrays[len(variables) :])
+        self._others = self._not_fitted()
+        if self.found is not None:
+            arrays, told = self.found
+            variables, metrics, others = self._variables(), self.model.metrics_variables, self._others
+            if [tuple(one.shape) for one in (*variables, *others)] != [
+                one.shape for one in arrays[: len(variables) + len(others)]
+            ]:
+                raise UserError(f"{self.states.folder} holds the state of another network; start over with --fresh")
+            for variable, array in zip(variables[: len(variables) - len(metrics)], arrays, strict=False):
+                variable.assign(array)
+            for variable, array in zip(others, arrays[len(variables) :], strict=False):
+                variable.assign(array)
+            self._put_back(arrays[len(variables) + len(others) :], told)
+        elif self._left is not None:
+            self._put_back(*self._left)
+            self.stop.begin_phase()
+
+    def _put_back(self, best_weights: list[np.ndarray], told: dict[str, Any]) -> None:
+        self.stop.restore_state(told["stop"], best_weights)
         self.start.started = told["started"]
         self.writer.restore_rows(told["rows"])
 
@@ -173,19 +140,25 @@ class Resume(keras.callbacks.Callback):
         self._leave(f"the end of epoch {epoch + 1}")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Give the model its own function back."""
+        """Give the model its own function back; note what the next phase goes on with."""
         self.model.train_function = self._step
+        self._left = self.stop.best_weights(), self._told()
 
     def _save(self, state: list[Any], position: Position, over: bool = False) -> None:
-        told = {
-            "over": over,
+        told = {"over": over, "seconds": self.writer.seconds_so_far(), **self._told()}
+        arrays = [*state, *(variable.value for variable in self._others)]
+        self.states.write(position, [*(np.array(array) for array in arrays), *self.stop.best_weights()], told)
+        self._saved = time.monotonic()
+
+    def _told(self) -> dict[str, Any]:
+        return {
             "stop": self.stop.state_dict(),
             "started": self.start.started,
-            "rows": self.writer.rows(),
-            "seconds": self.writer.seconds_so_far(),
+            "rows": list(self.writer.rows()),
+            "phase": self.phase,
+            "begins_at": self.begins_at,
+            "steps_before": self.steps_before,
         }
-        self.states.write(position, [*(np.array(array) for array in state), *self.stop.best_weights()], told)
-        self._saved = time.monotonic()
 
     def _leave(self, where: str) -> None:
         if self.signal is not None:
@@ -195,6 +168,12 @@ class Resume(keras.callbacks.Callback):
         model = self.model
         network = [*model.trainable_variables, *model.non_trainable_variables]
         return [*network, *model.optimizer.variables, *model.metrics_variables]
+
+    def _not_fitted(self) -> list[Any]:
+        """Return the network's variables that are none of the fitted model's."""
+        fitted = {id(variable) for variable in self._variables()}
+        whole = () if self.network is None else self.network.variables
+        return [variable for variable in whole if id(variable) not in fitted]
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

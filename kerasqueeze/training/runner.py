@@ -6,7 +6,7 @@ Read `run`, then `_train`, then `fit.fit`.
 import datetime
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,17 @@ from kerasqueeze.data import datasets
 from kerasqueeze.data.pipeline import Batches
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import cache_dir, whole_file
-from kerasqueeze.models import backbones
+from kerasqueeze.models import backbones, stages
 from kerasqueeze.models.imagenet_classes import imagenet_numbers
 from kerasqueeze.startup import hugepages
 from kerasqueeze.training import numerics, optimizers, provenance, record
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.feed import Feed
-from kerasqueeze.training.fit import fit
+from kerasqueeze.training.fit import Jit, fit
 from kerasqueeze.training.model import initial_weights, training_model
-from kerasqueeze.training.resume import States
 from kerasqueeze.training.run import Run
 from kerasqueeze.training.scoring import score
+from kerasqueeze.training.states import States
 from kerasqueeze.training.traces import Traces
 
 
@@ -81,7 +81,12 @@ def run(
     _check_photos(experiment, data)
     photos = Feed(feed, data.train, data.validation)
     found = record.empty(experiment, data, weights)
-    traces = Traces(cache_dir() / "traces", _decisive(found))
+    decisive = _decisive(found)
+
+    def jit(phase: int) -> Callable[..., Any]:
+        told = {**decisive, "phase": phase} if phase > 1 else decisive
+        return Traces(cache_dir() / "traces", told).jit
+
     path = history.json_path(out, experiment.name)
     if fresh:
         record.drop(out, experiment.name)
@@ -95,21 +100,23 @@ def run(
             )
             progress.say(f"{one}: {by_now}")
             return
+        model, network = training_model(experiment, data, seed)
         record.update(path, found)  # from here on the settings stand, even while no seed is finished
-        _train(one, found, traces, score_test)
+        _train(one, model, network, found, jit, score_test)
 
     locks.share(seeds, lambda seed: history.network_path(out, experiment.name, seed), train, progress.say)
     return {**found, "runs": record.earlier_runs(path, found)}
 
 
-def _train(run: Run, found: dict[str, Any], traces: Traces, score_test: bool) -> None:
+def _train(
+    run: Run, model: keras.Model, network: keras.Model, found: dict[str, Any], jit: Jit, score_test: bool
+) -> None:
     """Train and score one run, and add it to the experiment's record `found`."""
-    model, network = training_model(run.experiment, run.data, run.seed)
-    model.jit = traces.jit
     made_from = {key: found[key] for key in ("experiment", "data", "weights", "code")}
     states = States(run.states_path, {**made_from, "numerics": numerics.settings()})
     about = _provenance(run, model, network)
-    result = fit(run, model, states)
+    result = fit(run, model, network, states, jit)
+    stages.free(network, "all")
     began = time.perf_counter()
     result["validation"], _ = score(model, run.data.validation)
     if score_test:

@@ -15,7 +15,7 @@ from kerasqueeze.errors import Interrupted, UserError
 from kerasqueeze.training import feed, resume, runner
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.feed import Feed
-from kerasqueeze.training.resume import States
+from kerasqueeze.training.states import States
 
 TINY = Experiment(
     name="tiny",

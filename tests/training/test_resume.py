@@ -14,8 +14,9 @@ import pytest
 from kerasqueeze import history
 from kerasqueeze.errors import Interrupted, UserError
 from kerasqueeze.training import resume, runner
+from kerasqueeze.training import states as states_module
 from kerasqueeze.training.experiment import Experiment
-from kerasqueeze.training.resume import States
+from kerasqueeze.training.states import States
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SCRIPT = Path(__file__).parents[2] / "scripts" / "run.py"
@@ -77,7 +78,7 @@ def test_stopped_between_steps(never_stopped, tmp_path, monkeypatch, steps):
     assert stopped.value.number == signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert history.read_json(history.json_path(tmp_path, "tiny"))["runs"] == {}
-    assert len(list((tmp_path / "models" / "tiny_seed0_states").iterdir())) == min(steps + 1, resume.KEPT)
+    assert len(list((tmp_path / "models" / "tiny_seed0_states").iterdir())) == min(steps + 1, states_module.KEPT)
     runner.run(TINY, [0], out=tmp_path)
     same(outcome(tmp_path, "tiny"), never_stopped)
     assert not (tmp_path / "models" / "tiny_seed0_states").exists()

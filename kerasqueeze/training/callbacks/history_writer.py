@@ -18,11 +18,14 @@ class HistoryWriter(keras.callbacks.Callback):
         path: The CSV file.
         seed: The seed whose rows these are; rows it had before are replaced.
         photos: Training photos an epoch, for images per second.
+
+    Attributes:
+        phase: The phase that is running, from 1; whoever begins one sets it.
     """
 
     def __init__(self, path: Path, seed: int, photos: int):
         super().__init__()
-        self.path, self.seed, self.photos = path, seed, photos
+        self.path, self.seed, self.photos, self.phase = path, seed, photos, 1
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget an earlier run."""
@@ -60,6 +63,7 @@ class HistoryWriter(keras.callbacks.Callback):
         row: dict[str, float] = {
             "seed": self.seed,
             "epoch": epoch + 1,
+            "phase": self.phase,
             "loss_train": logs["loss"],
             "accuracy_train": logs["accuracy"],
             **{name: logs["val_" + name.removesuffix("_val")] for name in history.VAL_METRICS},

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasqueeze.models.stages import STAGE
+from kerasqueeze.models.stages import stage_of
 
+_SUMS = ("gradient_norms", "update_ratios", "observed_steps", "observed_epoch", "learning_rate")
 ALL = "all"
 """Name of the block that holds every weight."""
 
@@ -19,8 +20,7 @@ ALL = "all"
 def block_of(variable: Any) -> str:
     """Return the stage of a variable's layer, named as `stages` groups layers: conv1, fire2, …"""
     layer = variable.path.split("/")[-2] if "/" in variable.path else variable.path
-    match = STAGE.match(layer)
-    return match[1] if match else layer
+    return stage_of(layer)
 
 
 class Observed(keras.optimizers.Optimizer):
@@ -152,6 +152,26 @@ class Observed(keras.optimizers.Optimizer):
 
     def _norms(self, arrays: Sequence[Any], indices: Sequence[int]) -> Any:
         return jnp.sqrt(_block_sums([jnp.square(array) for array in float32(arrays)], indices, len(self.blocks)))
+
+
+def take_over(model: keras.Model, earlier: keras.optimizers.Optimizer) -> None:
+    """Give a model's optimizer the state of an earlier one of the same kind: moments by weight, and the steps' count.
+
+    Weights that the earlier one did not train begin with the state of a new optimizer, so that with Adam their first
+    steps lack the correction of their bias.
+    """
+    optimizer, before = (getattr(one, "inner_optimizer", one) for one in (model.optimizer, earlier))
+    optimizer.build(model.trainable_variables)
+    found = {_local(variable): variable for variable in before.variables}
+    for variable in optimizer.variables:
+        source = found.get(_local(variable))
+        if source is not None and source.shape == variable.shape and _local(variable) not in _SUMS:
+            variable.assign(source.value)
+
+
+def _local(variable: Any) -> str:
+    """Return a variable's path without the optimizer's own name, which is another for each."""
+    return variable.path.partition("/")[2] or variable.path
 
 
 def float32(arrays: Sequence[Any]) -> list[Any]:

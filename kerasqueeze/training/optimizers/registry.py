@@ -40,7 +40,12 @@ RULES = {
 }
 
 
-def build(experiment: Experiment, steps_per_epoch: int, rate_factors: Mapping[str, float] | None = None) -> Observed:
+def build(
+    experiment: Experiment,
+    steps_per_epoch: int,
+    rate_factors: Mapping[str, float] | None = None,
+    steps_before: int = 0,
+) -> Observed:
     """Return the optimizer of `experiment`, with its schedule laid over all its steps.
 
     Sources: Adam: Kingma & Ba 2015, arXiv 1412.6980. AMSGrad: Reddi, Kale & Kumar 2018, section 4, as Keras writes it:
@@ -53,6 +58,7 @@ def build(experiment: Experiment, steps_per_epoch: int, rate_factors: Mapping[st
         experiment: The settings.
         steps_per_epoch: Steps of an epoch.
         rate_factors: By block of layers, see `Observed`.
+        steps_before: Steps that the optimizer's count begins with; the schedule begins behind them.
 
     Raises:
         UserError: The rule does not take the options.
@@ -60,10 +66,11 @@ def build(experiment: Experiment, steps_per_epoch: int, rate_factors: Mapping[st
     total = max(1, experiment.epochs * steps_per_epoch)
     coupled = experiment.decay_form == "coupled"
     decay = experiment.weight_decay or (USUAL_DECAY if experiment.optimizer == "adamw" else None)
+    schedule = schedules.build(
+        experiment.schedule, experiment.learning_rate, min(experiment.warmup_steps, total // 2), total
+    )
     common: dict[str, Any] = {
-        "learning_rate": schedules.build(
-            experiment.schedule, experiment.learning_rate, min(experiment.warmup_steps, total // 2), total
-        ),
+        "learning_rate": schedules.Later(schedule, steps_before) if steps_before else schedule,
         "global_clipnorm": experiment.clip_norm or None,
         "weight_decay": None if coupled else decay,
         "use_ema": experiment.ema_momentum > 0,

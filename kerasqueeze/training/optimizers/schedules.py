@@ -106,6 +106,27 @@ class OneCycle(schedules.LearningRateSchedule):
         return {"peak": self.peak, "total_steps": self.total_steps, "rise": self.rise}
 
 
+@keras.saving.register_keras_serializable("kerasqueeze")
+class Later(schedules.LearningRateSchedule):
+    """A schedule that begins after some steps."""
+
+    def __init__(self, schedule: schedules.LearningRateSchedule, begins_at: int):
+        self.schedule, self.begins_at = schedule, begins_at
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of `step`, counted from 0."""
+        return self.schedule(ops.maximum(ops.cast(step, "float32") - self.begins_at, 0.0))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "begins_at": self.begins_at}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Later":
+        """Return the schedule of a configuration."""
+        return cls(**{**config, "schedule": keras.saving.deserialize_keras_object(config["schedule"])})
+
+
 def one_cycle(step: Any, total_steps: int, rise: float, first: float, middle: float, last: float) -> Any:
     """Return a value that goes from `first` to `middle` and on to `last` along half cosines, at `step` from 0."""
     step = ops.cast(step, "float32")
