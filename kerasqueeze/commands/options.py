@@ -177,8 +177,9 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
         if value is None:
             continue
         kept = _kept_elsewhere(field)
-        if kept and value not in kept:
-            raise unknown(field.noun, value, kept)
+        prefix = field.choices.prefix if field.choices else ""
+        if kept and value not in kept and not (prefix and value.startswith(prefix)):
+            raise unknown(field.noun, value, (*kept, f"{prefix}NAME") if prefix else kept)
         given[field.name] = value
     return given
 

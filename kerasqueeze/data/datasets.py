@@ -8,7 +8,7 @@ from kerasqueeze.data.cache import Decoded
 from kerasqueeze.data.listing import short_digest
 from kerasqueeze.data.progress import Progress, TerminalProgress
 from kerasqueeze.data.request import Request
-from kerasqueeze.data.sets import SETS
+from kerasqueeze.data.sets import SETS, any_prepared
 from kerasqueeze.data.splits import DataSet, Split, at_most, stratified
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import cache_dir, expanded
@@ -16,6 +16,7 @@ from kerasqueeze.files import cache_dir, expanded
 __all__ = ["NAMES", "DataSet", "Split", "load"]
 
 NAMES = tuple(sorted(SETS))
+PREFIX = "tfds:"
 TEST_FRACTION = 0.2
 """Share of a folder's photos, class by class, that is its test half when it has none of its own."""
 _TEST_SEED = 0
@@ -37,7 +38,7 @@ def load(
     """Load a data set; photos are decoded on the first call for a size and memory-mapped afterwards.
 
     Args:
-        name: One of `NAMES`; what each is, says its module in `sets`.
+        name: One of `NAMES`, what each is, says its module in `sets`; or "tfds:NAME", see `sets.any_prepared`.
         image_size: Height and width of the images in pixels, at least 8.
         data_dir: Where the photos are, for sets that are made of files.
         seed: Of the split, not of the training: draws validation photos and what `limit` keeps.
@@ -55,7 +56,8 @@ def load(
     source = None if data_dir is None else _existing(data_dir)
     place = cache_dir() if cache is None else Path(cache)
     progress = progress or TerminalProgress()
-    parts = SETS[name](Request(image_size, source, place, on_broken, progress, squash))
+    request = Request(image_size, source, place, on_broken, progress, squash)
+    parts = any_prepared.load(name.removeprefix(PREFIX), request) if name.startswith(PREFIX) else SETS[name](request)
     data = assemble(name, parts, seed, validation_fraction, limit)
     progress.note(
         f"{name}: {len(data.class_names)} classes; {len(data.train)} photos to train on, {len(data.validation)} to "
@@ -109,8 +111,8 @@ def _existing(data_dir: Path | str) -> Path:
 def _check(
     name: str, image_size: int, seed: int, validation_fraction: float, limit: int | None, on_broken: str
 ) -> None:
-    if name not in NAMES:
-        raise unknown("data set", name, NAMES)
+    if name not in NAMES and not name.startswith(PREFIX):
+        raise unknown("data set", name, (*NAMES, f"{PREFIX}NAME"))
     if on_broken not in ("fatal", "skip"):
         raise unknown("on_broken", on_broken, ("fatal", "skip"))
     if not (_is_whole(image_size) and 8 <= image_size <= 4096):

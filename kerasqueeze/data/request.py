@@ -31,7 +31,7 @@ class Request:
 
 def decode_parts(name: str, parts: Sequence[Photos], request: Request) -> dict[str, Decoded]:
     """Return the photos of each part of the data set `name`, decoded, from the cache where it holds them."""
-    folder = request.cache / "decoded" / name
+    folder = request.cache / "decoded" / name.replace("/", "-").replace(":", "-")
     return {
         part.part: decoded(part, request.image_size, folder, request.on_broken, request.progress, squash=request.squash)
         for part in parts

@@ -45,7 +45,9 @@ class Experiment:
 
     name: Annotated[str, "name of the experiment and of its files"]
     about: Annotated[str, "what it asks, the exact command, and the result to expect"]
-    dataset: Annotated[str, "name of the data set", Choices(kept_in="kerasqueeze.data.datasets", noun="data set")]
+    dataset: Annotated[
+        str, "name of the data set", Choices(kept_in="kerasqueeze.data.datasets", noun="data set", prefix="tfds:")
+    ]
     model: Annotated[str, "name of the network", Choices(kept_in="kerasqueeze.models.names")] = "squeezenet1_1"
     weights: Annotated[str, "initial weights: none, imagenet, or a .pth, .weights.h5 or .keras file"] = "none"
     optimizer: Annotated[
@@ -110,10 +112,16 @@ class Experiment:
         "how photos become square: their centre is cut out, or they are squashed",
         Choices(("crop", "squash"), noun="way to resize"),
     ] = "crop"
+    enlarge: Annotated[
+        int | None,
+        "side that photos of image_size are enlarged to on the device, in front of augmentation and network; not at "
+        "all if not given",
+        Range(32, 1024, unit="pixels"),
+    ] = None
     crop_size: Annotated[
         int | None,
-        "side that training resizes its random crops to; image_size if not given",
-        Range(32, "image_size", unit="pixels"),
+        "side that training resizes its random crops to, at most image_size, or enlarge; that if not given",
+        Range(32, 1024, unit="pixels"),
     ] = None
     clip_norm: Annotated[float, "global gradient norm that is clipped to; 0 clips nothing", Range(0)] = 1.0
     weight_decay: Annotated[
@@ -173,6 +181,11 @@ class Experiment:
             )
         if self.optimizer == "adam_matched" and self.decay_form == "coupled":
             raise UserError("optimizer='adam_matched' has no coupled weight decay; use decay_form='decoupled'")
+        if self.crop_size is not None and self.crop_size > self.network_size:
+            limit = "image_size" if self.enlarge is None else "enlarge"
+            raise UserError(
+                f"crop_size={self.crop_size} is out of range; expected 32 to {limit}={self.network_size} pixels"
+            )
         if self.phases and self.freeze != "none":
             raise UserError(f"freeze={self.freeze!r} and phases are two ways to say the same; give one of them")
         if self.phases:
@@ -207,6 +220,11 @@ class Experiment:
     def settings(self) -> dict[str, Any]:
         """Return all that decides a result, as plain values: the fields but for `about`."""
         return {key: value for key, value in dataclasses.asdict(self).items() if key != "about"}
+
+    @property
+    def network_size(self) -> int:
+        """Side of the square images that the network validates and scores."""
+        return self.image_size if self.enlarge is None else self.enlarge
 
     @property
     def initialisation(self) -> str:

@@ -45,16 +45,19 @@ def too_large(needed: int) -> str:
     return f"they would take {needed / 2**30:.1f} GiB of {free / 2**30:.1f} free" if needed > free / 2 else ""
 
 
-def of_split(cut: Cut, split: Split, about: dict[str, Any], label: str) -> Split:
+def of_split(
+    cut: Cut, split: Split, about: dict[str, Any], label: str, enlarge: Callable[[np.ndarray], Any] | None = None
+) -> Split:
     """Return a split whose images are the front's features of its photos.
 
     Args:
         cut: The network's parts.
         split: Photos, uint8 (N, S, S, 3).
-        about: What else decides the features: the photos' fingerprint.
+        about: What else decides the features: the photos' fingerprint, and the size they are enlarged to.
         label: What they are, for the bar.
+        enlarge: What enlarges them, if they are to be.
     """
-    return _kept(cut, [split], about, label, lambda pixels, view: pixels)
+    return _kept(cut, [split], about, label, lambda pixels, view: pixels if enlarge is None else enlarge(pixels))
 
 
 def of_views(
@@ -63,7 +66,7 @@ def of_views(
     about: dict[str, Any],
     label: str,
     views: int,
-    augment: Callable[[np.ndarray, int], np.ndarray],
+    augment: Callable[[np.ndarray, int], Any],
 ) -> Split:
     """Return the same of several augmented views of each photo, one block behind the other.
 
@@ -170,7 +173,7 @@ def views_of(model: keras.Model, seed: int) -> Callable[[np.ndarray, int], Any]:
             states = np.random.SeedSequence([seed, view]).generate_state(8)
             made.clear()
             made[view] = [
-                type(layer).from_config({**layer.get_config(), "seed": int(state)})
+                type(layer).from_config({**layer.get_config(), "seed": int(state)}) if _draws(layer) else layer
                 for layer, state in zip(model.layers[1:-1], states, strict=False)
             ]
         x = pixels
@@ -179,3 +182,7 @@ def views_of(model: keras.Model, seed: int) -> Callable[[np.ndarray, int], Any]:
         return x
 
     return augment
+
+
+def _draws(layer: Any) -> bool:
+    return "seed" in layer.get_config()

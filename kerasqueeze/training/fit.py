@@ -154,7 +154,7 @@ def _on_features(
     if parts is None:
         return None, ": no part of the network lies in front of all that trains"
     is_random = settings.crop_area < 1 or settings.flip or settings.colour > 0 or settings.erase > 0
-    if settings.crop_size not in (None, settings.image_size):
+    if settings.crop_size not in (None, settings.network_size):
         return None, _said(run, ": crop_size shows training other pixels than validation")
     views = settings.augment_views if is_random else 1
     if not views:
@@ -162,7 +162,8 @@ def _on_features(
     reason = features.too_large(features.size(parts, len(run.data.train) * views + len(run.data.validation)))
     if reason:
         return None, _said(run, f": {reason}")
-    about = {"fingerprint": run.data.fingerprint}
+    about = {"fingerprint": run.data.fingerprint, "enlarge": settings.enlarge}
+    enlarge = None if settings.enlarge is None else model.get_layer("enlarge")
     began = time.perf_counter()
     if is_random:
         drawn = {name: getattr(settings, name) for name in ("crop_area", "flip", "colour", "erase")}
@@ -171,8 +172,8 @@ def _on_features(
             features.views_of(model, run.seed),
         )  # fmt: skip
     else:
-        train = features.of_split(parts, run.data.train, about, f"{run}  features")
-    validation = features.of_split(parts, run.data.validation, about, f"{run}  features")
+        train = features.of_split(parts, run.data.train, about, f"{run}  features", enlarge)
+    validation = features.of_split(parts, run.data.validation, about, f"{run}  features", enlarge)
     seconds = time.perf_counter() - began
     told = f"kept from {parts.layer}{f', {views} views' if views > 1 else ''}, {seconds:.1f} s"
     progress.say(f"{run}: features of the frozen front up to {parts.layer} in {seconds:.1f} s")

@@ -31,13 +31,17 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
     network = backbones.build(
         experiment.model,
         classes=len(data.class_names),
-        image_size=experiment.image_size if experiment.crop_size is None else None,
+        image_size=experiment.network_size if experiment.crop_size is None else None,
         weights=initial_weights(experiment),
         dropout=experiment.dropout,
         head=imagenet_numbers(data.class_names) if experiment.head == "imagenet_slice" else None,
     )
     pixels = keras.Input((experiment.image_size, experiment.image_size, 3), dtype="uint8", name="pixels")
-    x = RandomCropFlip((experiment.crop_area, 1.0), experiment.flip, experiment.crop_size, seed)(pixels)
+    x = pixels
+    if experiment.enlarge is not None:
+        side = experiment.enlarge
+        x = keras.layers.Resizing(side, side, interpolation="bilinear", dtype="float32", name="enlarge")(x)
+    x = RandomCropFlip((experiment.crop_area, 1.0), experiment.flip, experiment.crop_size, seed)(x)
     others = [int(state) for state in np.random.SeedSequence(seed).generate_state(2)]  # else they would draw the same
     if experiment.colour:
         x = RandomColour(experiment.colour, others[0])(x)

@@ -26,6 +26,10 @@ OTHER = {
     "resize": "squash",
     "decay_form": "coupled",
     "keep": "last",
+    "freeze": "backbone",
+    "phases": "free=head epochs=10",
+    "rate_factors": "0.5",
+    "enlarge": 64,
 }
 """A value for each setting, other than its default; where none is given, one is made."""
 
@@ -62,13 +66,13 @@ def test_every_setting_is_an_option_that_says_its_default(name):
     ("option", "said"),
     [
         ("--image-size", "32 to 1024 pixels"),
-        ("--crop-size", "32 to image_size pixels"),
+        ("--crop-size", "32 to 1024 pixels"),
         ("--learning-rate", "a number above 0, at most 1"),
         ("--dropout", "a number from 0 up, below 1"),
         ("--erase", "0, or a number above 0.02, at most 1"),
         ("--epochs", "a whole number from 0 up, at most 100000"),
         ("--optimizer", "{adam,adam_matched,amsgrad,sgd,"),
-        ("--dataset", "digits, folder, stanford_dogs"),
+        ("--dataset", "cifar10, digits, folder, stanford_cars, stanford_dogs"),
         ("--model", "squeezenet1_0, squeezenet1_1, mobilenet_v2, resnet50, efficientnetb0"),
     ],
 )
@@ -87,7 +91,7 @@ def test_every_option_of_training_commands_has_a_help_in_ascii(module):
 def test_a_setting_that_is_given_reaches_the_experiment(name):
     value = other(name)
     option = f"--{name.replace('_', '-')}"
-    words = [option if value else f"--no-{name}"] if isinstance(value, bool) else [option, str(value)]
+    words = [option if value else f"--no-{name.replace('_', '-')}"] if isinstance(value, bool) else [option, str(value)]
     found = options.settings(run.parser().parse_args(words))
     assert found == {name: value} and value != getattr(BASE, name)
     needed = {"amsgrad_form": {"optimizer": "amsgrad"}, "cycle_momentum": {"schedule": "one_cycle"}}.get(name, {})
@@ -142,7 +146,7 @@ def test_odd_values_of_every_option_end_in_one_line_or_are_taken(module, typed, 
         (["run", "--exp", "a,a"], "'a,a' is not a list of names; expected names such as a,b, each once"),
         (["run", "--exp", "a,,b"], "'a,,b' is not a list of names"),
         (["run", "--epochs", "9" * 20], f"epochs={'9' * 20} is out of range; expected a whole number from 0 up"),
-        (["run", "--dataset", "cats"], "unknown data set 'cats'; choose from: digits, folder, stanford_dogs"),
+        (["run", "--dataset", "cats"], "unknown data set 'cats'; choose from: cifar10, digits, folder, stanford_cars"),
         (["study", "--model", "vgg"], "unknown model 'vgg'; choose from: efficientnetb0, mobilenet_v2"),
         (["sweep", "--exp", "digits_scratch_adam", "--points", "1000000000"], "at least 2 points, at most 1000"),
         (["sweep", "--exp", "digits_scratch_adam", "--learning-rates", ""], "'' is not a list of learning rates"),

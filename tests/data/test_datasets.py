@@ -12,7 +12,10 @@ from kerasqueeze.errors import UserError
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "dogs"}, "unknown data set 'dogs'; choose from: digits, folder, stanford_dogs"),
+        (
+            {"name": "dogs"},
+            "unknown data set 'dogs'; choose from: cifar10, digits, folder, stanford_cars, stanford_dogs, tfds:NAME",
+        ),
         ({"image_size": 7}, "image_size is 7; expected a whole number of pixels from 8 to 4096"),
         ({"image_size": 1e6}, "image_size is 1000000.0"),
         ({"image_size": "224"}, "image_size is '224'"),

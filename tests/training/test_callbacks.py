@@ -141,7 +141,7 @@ def test_history_has_the_schema_and_is_complete_after_every_epoch(tmp_path):
     write(path, 0, 2)
     frame = pd.read_csv(path)
     assert ",".join(frame.columns) == (
-        "seed,epoch,loss_train,accuracy_train,loss_val,accuracy_val,top5_val,precision_val,recall_val,"
+        "seed,epoch,phase,loss_train,accuracy_train,loss_val,accuracy_val,top5_val,precision_val,recall_val,"
         "learning_rate,seconds,images_per_second"
     )
     assert frame["epoch"].tolist() == [1, 2]

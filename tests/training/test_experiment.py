@@ -33,7 +33,7 @@ def test_override_changes_a_copy():
         ({"amsgrad_form": "torch"}, "unknown AMSGrad form 'torch'; choose from: corrected, keras, paper"),
         ({"amsgrad_form": "paper"}, "amsgrad_form='paper' does nothing with optimizer='adam'; use 'amsgrad'"),
         ({"limit": 1}, "limit=1 is out of range"),
-        ({"crop_size": 31}, "crop_size=31 is out of range; expected 32 to image_size=128 pixels"),
+        ({"crop_size": 31}, "crop_size=31 is out of range; expected 32 to 1024 pixels"),
         ({"crop_size": 129}, "crop_size=129 is out of range; expected 32 to image_size=128 pixels"),
         ({"colour": 1.1}, "colour=1.1 is out of range; expected a number from 0 to 1"),
         ({"erase": 0.01}, r"erase=0.01 is out of range; expected 0, or a number above 0\.02, at most 1"),

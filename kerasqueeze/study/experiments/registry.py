@@ -4,11 +4,13 @@ import inspect
 import textwrap
 
 from kerasqueeze.errors import unknown
-from kerasqueeze.study.experiments import digits, stanford_dogs
+from kerasqueeze.study.experiments import cifar10, digits, optimizers, stanford_cars, stanford_dogs
 from kerasqueeze.training.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment for study in (stanford_dogs, digits) for experiment in study.EXPERIMENTS
+    experiment.name: experiment
+    for study in (stanford_dogs, digits, stanford_cars, cifar10, optimizers)
+    for experiment in study.EXPERIMENTS
 }
 DEFAULT = ("digits_scratch_adam", "digits_scratch_amsgrad")
 """What is run when nothing is named: needs no photos and no network."""

@@ -49,6 +49,15 @@ _AS_REPORTED: dict[str, Any] = {
     "patience": 30,
     "keep": "last",
 }
+_FREEZE: dict[str, Any] = {
+    "dataset": "stanford_dogs",
+    "weights": "imagenet",
+    "image_size": 224,
+    "crop_area": 1.0,
+    "flip": False,
+    "dropout": 0.0,
+    "patience": 3,
+}
 _STOPPED: dict[str, Any] = {"patience": 3, "keep": "best"}
 
 EXPERIMENTS = (
@@ -157,5 +166,38 @@ EXPERIMENTS = (
         python scripts/run.py --exp dogs_as_reported_amsgrad_stopped --data-dir DIR
         Not run yet.""",
         **{**_AS_REPORTED, **_STOPPED},
+    ),
+    Experiment(
+        name="dogs_freeze_then_free",
+        optimizer="adam",
+        about="""A lecture's recipe: freeze the pretrained network, train a new head, unfreeze, go on at a tenth of the
+        rate. To be read against dogs_all_free.
+        python scripts/run.py --exp dogs_freeze_then_free --data-dir DIR
+        Not run yet.""",
+        **_FREEZE,
+        phases="free=head epochs=5 learning_rate=1e-3; free=all epochs=3 learning_rate=1e-4 warmup_steps=100",
+        epochs=8,
+    ),
+    Experiment(
+        name="dogs_all_free",
+        optimizer="adam",
+        about="""The same network with a new head, all free from the start, as many epochs.
+        python scripts/run.py --exp dogs_all_free --data-dir DIR
+        Not run yet.""",
+        **_FREEZE,
+        learning_rate=1e-4,
+        warmup_steps=100,
+        epochs=8,
+    ),
+    Experiment(
+        name="dogs_head_alone",
+        optimizer="adam",
+        about="""The head alone, on features that are computed once.
+        python scripts/run.py --exp dogs_head_alone --data-dir DIR
+        Not run yet.""",
+        **_FREEZE,
+        learning_rate=1e-3,
+        freeze="backbone",
+        epochs=8,
     ),
 )

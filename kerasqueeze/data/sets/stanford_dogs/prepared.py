@@ -4,14 +4,13 @@ import contextlib
 import importlib
 import importlib.util
 import os
-import struct
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from kerasqueeze.data.listing import entries, file_state, one_line, short_digest, some
 from kerasqueeze.data.progress import Progress
+from kerasqueeze.data.records import read
 from kerasqueeze.errors import UserError
 from kerasqueeze.files import expanded
 
@@ -84,7 +83,7 @@ def reader(folder: Path, half: str, names: Sequence[str]) -> Callable[[int], byt
         UserError: The copy is damaged, or does not hold exactly the photos named.
     """
     try:
-        records = _records(folder, half)
+        records = read(folder, half)
         paths = [records[row]["image/filename"].decode() for row in range(len(records))]
     except Exception as error:  # tfds and its readers raise nearly anything on damaged files
         text = f"{type(error).__name__}: {one_line(error)}"
@@ -98,54 +97,3 @@ def reader(folder: Path, half: str, names: Sequence[str]) -> Callable[[int], byt
         )
     rows = [found[name] for name in names]
     return lambda position: records[rows[position]]["image"]
-
-
-class _Records(Protocol):
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, row: int, /) -> dict[str, Any]: ...
-
-
-def _records(folder: Path, half: str) -> _Records:
-    import tensorflow_datasets as tfds
-
-    builder = tfds.builder_from_directory(folder)
-    decoders = {"image": tfds.decode.SkipDecoding()}
-    if builder.info.file_format == tfds.core.FileFormat.TFRECORD:
-        paths = [Path(shard.filename) for shard in builder.info.splits[half].file_instructions]
-        return _TFRecords(paths, lambda data: builder.info.features.deserialize_example_np(data, decoders=decoders))
-    return builder.as_data_source(half, decoders=decoders)
-
-
-class _TFRecords:
-    """Random access to TFRecord shards, which tfds reads through TensorFlow alone.
-
-    A record is its length (8 bytes), a checksum of that (4), the data, and a checksum of them (4): TensorFlow
-    `core/lib/io/record_writer.h`. The checksums are not compared.
-    """
-
-    def __init__(self, paths: Sequence[Path], parse: Callable[[bytes], dict[str, Any]]):
-        self._parse = parse
-        self._places = [(path, *place) for path in paths for place in self._scan(path)]
-
-    @staticmethod
-    def _scan(path: Path) -> list[tuple[int, int]]:
-        places, position, end = [], 0, path.stat().st_size
-        with path.open("rb") as file:
-            while position < end:
-                file.seek(position)
-                (length,) = struct.unpack("<Q", file.read(8))
-                places.append((position + 12, length))
-                position += length + 16
-        if position != end:
-            raise ValueError(f"{path.name} is cut short")
-        return places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, row: int, /) -> dict[str, Any]:
-        path, offset, length = self._places[row]
-        with path.open("rb") as file:
-            file.seek(offset)
-            return self._parse(file.read(length))

@@ -1,0 +1,91 @@
+"""Stanford Cars: a network that never starts, and what lets it start.
+
+ImageNet's training set holds none of these photos: the control here is chance, 1 in 196.
+"""
+
+from typing import Any
+
+from kerasqueeze.training.experiment import Experiment
+
+_SCRATCH: dict[str, Any] = {
+    "dataset": "stanford_cars",
+    "weights": "none",
+    "image_size": 96,
+    "learning_rate": 1e-3,
+    "warmup_steps": 500,
+    "epochs": 60,
+    "patience": 5,
+    "dropout": 0.0,
+    "crop_area": 0.5,
+    "colour": 0.2,
+}
+_FINE_TUNING: dict[str, Any] = {
+    "dataset": "stanford_cars",
+    "weights": "imagenet",
+    "image_size": 128,
+    "learning_rate": 5e-4,
+    "warmup_steps": 100,
+    "epochs": 25,
+    "patience": 5,
+    "dropout": 0.5,
+    "crop_area": 0.6,
+}
+
+EXPERIMENTS = (
+    Experiment(
+        name="cars_as_reported",
+        optimizer="adam",
+        about="""SqueezeNet 1.0 from random weights on 196 models of cars, as an earlier project ran it: no warm-up, no
+        clipping. The loss stays at ln 196 = 5.278 and the record says so: "never started". Why: without batch
+        normalisation the first steps of Adam, each as long as the rate whatever the gradient, silence the ReLUs before
+        any direction is learnt. What cures it: warm-up and clipping, as in cars_scratch_adam.
+        python scripts/run.py --exp cars_as_reported --data-dir DIR
+        Not run yet.""",
+        **{
+            **_SCRATCH,
+            "model": "squeezenet1_0",
+            "learning_rate": 1e-3,
+            "warmup_steps": 0,
+            "clip_norm": 0.0,
+            "schedule": "constant",
+            "epochs": 10,
+            "patience": 10,
+            "dropout": 0.5,
+            "crop_area": 1.0,
+            "flip": False,
+            "colour": 0.0,
+        },
+    ),
+    Experiment(
+        name="cars_scratch_adam",
+        optimizer="adam",
+        about="""Stanford Cars from random weights with Adam, with warm-up and clipping.
+        python scripts/run.py --exp cars_scratch_adam --data-dir DIR
+        Not run yet.""",
+        **_SCRATCH,
+    ),
+    Experiment(
+        name="cars_scratch_amsgrad",
+        optimizer="amsgrad",
+        about="""The same with AMSGrad.
+        python scripts/run.py --exp cars_scratch_amsgrad --data-dir DIR
+        Not run yet.""",
+        **_SCRATCH,
+    ),
+    Experiment(
+        name="cars_fine_tuning_adam",
+        optimizer="adam",
+        about="""Stanford Cars from ImageNet's weights with a new head, all layers free, with Adam.
+        python scripts/run.py --exp cars_fine_tuning_adam --data-dir DIR
+        Not run yet.""",
+        **_FINE_TUNING,
+    ),
+    Experiment(
+        name="cars_fine_tuning_amsgrad",
+        optimizer="amsgrad",
+        about="""The same with AMSGrad.
+        python scripts/run.py --exp cars_fine_tuning_amsgrad --data-dir DIR
+        Not run yet.""",
+        **_FINE_TUNING,
+    ),
+)
