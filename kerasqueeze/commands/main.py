@@ -16,6 +16,8 @@ COMMANDS = {
     "compare": "draw two experiments side by side and say what their results tell",
     "report": "write REPORT.md and REPORT.html from what the experiments left behind",
     "sweep": "train over a grid of learning rates, by validation alone",
+    "lr-find": "find a learning rate by a short training along a rising one",
+    "inspect": "say what of a network learns, and what the optimizer does to every layer",
     "bench": "measure speed against stock Keras, PyTorch and ONNX Runtime",
     "check-port": "prove that ported weights predict what torchvision predicts",
 }

@@ -68,18 +68,8 @@ def run(
         Interrupted: If SIGINT or SIGTERM stopped it; the state is saved.
     """
     weights = _check_settings(experiment)
-    keep_compiled()
-    _warn_of_small_pages()
-    data = datasets.load(
-        experiment.dataset,
-        image_size=experiment.image_size,
-        data_dir=data_dir,
-        limit=experiment.limit,
-        on_broken=on_broken,
-        squash=experiment.resize == "squash",
-    )
-    _check_photos(experiment, data)
-    photos = Feed(feed, data.train, data.validation)
+    data = _load(experiment, data_dir, on_broken)
+    photos_of_feed = Feed(feed, data.train, data.validation)
     found = record.empty(experiment, data, weights)
     decisive = _decisive(found)
 
@@ -93,7 +83,7 @@ def run(
     finished = record.earlier_runs(path, found)
 
     def train(seed: int) -> None:
-        one = Run(experiment, seed, data, photos, out)
+        one = Run(experiment, seed, data, photos_of_feed, out)
         if str(seed) in record.earlier_runs(path, found):
             by_now = (
                 "finished already (--fresh starts over)" if str(seed) in finished else "finished by another process"
@@ -106,6 +96,31 @@ def run(
 
     locks.share(seeds, lambda seed: history.network_path(out, experiment.name, seed), train, progress.say)
     return {**found, "runs": record.earlier_runs(path, found)}
+
+
+def photos(experiment: Experiment, data_dir: Path | None = None, on_broken: str = "fatal") -> datasets.DataSet:
+    """Return an experiment's photos, after all checks that `run` makes.
+
+    Raises:
+        UserError: The input is unusable.
+    """
+    _check_settings(experiment)
+    return _load(experiment, data_dir, on_broken)
+
+
+def _load(experiment: Experiment, data_dir: Path | None, on_broken: str) -> datasets.DataSet:
+    keep_compiled()
+    _warn_of_small_pages()
+    data = datasets.load(
+        experiment.dataset,
+        image_size=experiment.image_size,
+        data_dir=data_dir,
+        limit=experiment.limit,
+        on_broken=on_broken,
+        squash=experiment.resize == "squash",
+    )
+    _check_photos(experiment, data)
+    return data
 
 
 def _train(

@@ -32,7 +32,10 @@ def test_version(launcher):
     ("words", "said"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["rum"], "unknown command 'rum'; choose from: bench, check-port, compare, report, run, study, sweep"),
+        (
+            ["rum"],
+            "unknown command 'rum'; choose from: bench, check-port, compare, inspect, lr-find, report, run, study, sweep",
+        ),
         (["--verbose"], "the following arguments are required: COMMAND"),
         (["run", "--verbose"], "unrecognized arguments: --verbose"),
     ],
