@@ -19,8 +19,11 @@ from kerasqueeze.models.layers import CaffePreprocessing, full_precision, requir
 from kerasqueeze.models.squeezenet import MEAN, STD
 from kerasqueeze.models.weights import Weights, read_weights
 
-SQUEEZENETS = {name: getattr(squeezenet, builder) for name, builder in names.SQUEEZENETS.items()}
-PEERS = {name: getattr(applications, builder) for name, builder in names.PEERS.items()}
+SQUEEZENETS = {
+    name: functools.partial(getattr(squeezenet, builder), bypass=bypass, name=name)
+    for name, (builder, bypass) in names.SQUEEZENETS.items()
+}
+PEERS = names.PEERS
 NAMES = names.NAMES
 
 
@@ -32,6 +35,7 @@ def build(
     weights: str | PathLike[str] | None = None,
     dropout: float = 0.5,
     head: Sequence[int] | None = None,
+    width: float = 1.0,
 ) -> keras.Model:
     """Build a classifier that takes RGB pixels 0–255, float or uint8, (N, S, S, 3), and returns logits (N, classes).
 
@@ -46,6 +50,7 @@ def build(
         dropout: Share of the features that training drops before the last layer, in [0, 1).
         head: None for a newly initialised last layer; or for each class the number of the ImageNet class whose scores
             it begins with, taken from the weights' own last layer. SqueezeNets only.
+        width: Multiplier of the number of filters, of networks that have one; weights belong to one width.
 
     Raises:
         UserError: An argument is not as described, or the weights cannot be had or do not fit.
@@ -53,6 +58,7 @@ def build(
     if name not in NAMES:
         raise unknown("model", name, NAMES)
     image_size = checked_size(image_size)
+    check_width(name, width)
     cut = None if head is None else _with_head_of(head, name, classes, weights)
     if name in SQUEEZENETS:
         return SQUEEZENETS[name](
@@ -66,13 +72,39 @@ def build(
     classes, dropout = checked_head(classes, dropout)
     if not isinstance(weights, str | PathLike | None):
         raise UserError(f"weights has to be None, 'imagenet' or the path of a file. Received: weights={weights!r}")
+    if PEERS[name].hidden and image_size is None:
+        raise UserError(f"{name} has fully connected layers and needs images of one size. Received: image_size=None")
     inputs = keras.Input((image_size, image_size, 3))
-    features = _features(name, _preprocessed(inputs, name, weights), weights)
+    features = _features(name, _preprocessed(inputs, name, weights), weights, width)
+    x = _hidden(features, PEERS[name].hidden, dropout)
     initializer = keras.initializers.GlorotUniform()  # before Dropout, which draws a seed unless its rate is 0
-    x = layers.GlobalAveragePooling2D(name="avg_pool")(features)
     x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(classes, kernel_initializer=initializer, dtype=full_precision(), name="predictions")(x)
     return ByLayerModel(inputs, logits, name=name)
+
+
+def _hidden(features, units: Sequence[int], dropout: float):
+    """Add what stands between the features and the last dropout: the average, or fully connected layers."""
+    if not units:
+        return layers.GlobalAveragePooling2D(name="avg_pool")(features)
+    x = layers.Flatten(name="flatten")(features)
+    for number, count in enumerate(units, start=1):
+        x = layers.Dropout(dropout, name=f"dropout_{number}")(x) if number > 1 else x
+        x = layers.Dense(count, activation="relu", name=f"predictions_fc{number}")(x)
+    return x
+
+
+def check_width(name: str, width: float) -> None:
+    """Refuse a width multiplier that a network has not.
+
+    Raises:
+        UserError: It is another than 1 of a network without one, or no number above 0.
+    """
+    if not 0 < width <= 4:
+        raise UserError(f"width={width!r} is out of range; expected a number above 0, at most 4")
+    if width != 1 and not (name in PEERS and PEERS[name].has_width):
+        having = ", ".join(peer for peer, one in PEERS.items() if one.has_width)
+        raise UserError(f"{name} has no width multiplier; use width=1, or one of {having}. Received: width={width!r}")
 
 
 def _with_head_of(head: Sequence[int], name: str, classes: int, weights) -> Weights:
@@ -94,18 +126,22 @@ def check_weights(name: str, weights: str | PathLike[str] | None) -> None:
         UserError: In the words of `build`.
     """
     if name in SQUEEZENETS and weights is not None:
+        if names.SQUEEZENETS[name][1] != "none":
+            raise UserError(
+                f"there are no weights for {name}; pass weights='none'. Received: weights={fspath(weights)!r}"
+            )
         read_weights(weights, _version(name))
 
 
 def _version(name: str) -> str:
-    return name.removeprefix("squeezenet").replace("_", ".")
+    return names.SQUEEZENETS[name][0].removeprefix("SqueezeNet").replace("_", ".")
 
 
 def _preprocessed(x, name: str, weights):
     """Do what the peer's own `preprocess_input` does, with layers."""
-    if name == "mobilenet_v2":
+    if PEERS[name].pixels == "tf":
         return layers.Rescaling(1 / 127.5, -1.0, dtype=full_precision())(x)
-    if name == "resnet50":
+    if PEERS[name].pixels == "caffe":
         return CaffePreprocessing(dtype=full_precision())(x)
     if weights in (None, "imagenet"):
         return x  # EfficientNet normalises its input itself
@@ -116,9 +152,12 @@ def _preprocessed(x, name: str, weights):
     return layers.Rescaling(scale, offset, dtype=full_precision())(x)
 
 
-def _features(name: str, x, weights):
+def _features(name: str, x, weights, width: float):
     """Add the peer's layers up to its last feature map and return that."""
-    peer = functools.partial(PEERS[name], include_top=False, input_tensor=x, input_shape=tuple(x.shape[1:]))
+    builder = getattr(applications, PEERS[name].builder)
+    if PEERS[name].has_width:
+        builder = functools.partial(builder, alpha=width)
+    peer = functools.partial(builder, include_top=False, input_tensor=x, input_shape=tuple(x.shape[1:]))
     if weights is None:
         return peer(weights=None).output
     try:

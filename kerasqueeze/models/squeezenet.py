@@ -11,7 +11,7 @@ from os import PathLike
 import keras
 from keras import layers
 
-from kerasqueeze.errors import UserError
+from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.models.arguments import check_output, checked_head, checked_shape, is_integer
 from kerasqueeze.models.fast.network import LoweredModel
 from kerasqueeze.models.imagenet_classes import imagenet_classes
@@ -31,6 +31,11 @@ FIRES = {  # filters of squeeze1x1, expand1x1 and expand3x3; the same in both va
     "fire8": (64, 256, 256),
     "fire9": (64, 256, 256),
 }
+
+
+SIMPLE_BYPASS = ("fire3", "fire5", "fire7", "fire9")
+"""The fire modules whose output has as many channels as their input."""
+BYPASSES = ("none", "simple", "complex")
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,18 @@ def _conv(filters: int, kernel_size: int, **kwargs):
     return layers.Conv2D(filters, kernel_size, activation="relu", kernel_initializer=HeUniform(), **kwargs)
 
 
-def _features(x, variant: Variant):
+def _features(x, variant: Variant, bypass: str):
     """Add everything up to the output of fire9: (N, H, W, 3) normalised pixels to (N, H', W', 512)."""
     x = _conv(variant.filters, variant.kernel_size, strides=2, name="conv1")(x)
     x = CeilMaxPooling2D(name="pool1")(x)
     for name, filters in FIRES.items():
-        x = fire_module(x, *filters, name=name)
+        module = fire_module(x, *filters, name=name)
+        if bypass != "none" and name in SIMPLE_BYPASS:
+            module = layers.Add(name=f"{name}_add")([module, x])
+        elif bypass == "complex":
+            around = _conv(filters[1] + filters[2], 1, name=f"{name}_bypass")(x)
+            module = layers.Add(name=f"{name}_add")([module, around])
+        x = module
         if name in variant.pooled:
             x = CeilMaxPooling2D(name=name.replace("fire", "pool"))(x)
     return x
@@ -146,15 +157,23 @@ def _squeezenet(
     include_preprocessing,
     dropout,
     name,
+    bypass,
 ) -> keras.Model:
     require_channels_last()
+    if bypass not in BYPASSES:
+        raise unknown("bypass", bypass, BYPASSES)
+    if bypass != "none" and weights is not None:
+        raise UserError(
+            f"there are no weights for a SqueezeNet with a {bypass} bypass; pass weights=None. Received: "
+            f"weights={str(getattr(weights, 'path', weights))!r}"
+        )
     classes, dropout = checked_head(classes, dropout)
     check_output(pooling, classifier_activation)
     inputs = _input(input_tensor, input_shape, include_top)
     loaded = None if weights is None else _read_weights(weights, version, inputs.shape[-1])
 
     x = _normalized(inputs) if include_preprocessing else inputs
-    x = _features(x, VARIANTS[version])
+    x = _features(x, VARIANTS[version], bypass)
     if include_top:
         relu = _head_has_relu(loaded, classes)
         x = _head(x, classes, relu=relu, dropout=dropout, classifier_activation=classifier_activation)
@@ -180,6 +199,7 @@ def SqueezeNet1_0(
     include_preprocessing: bool = True,
     dropout: float = 0.5,
     name: str = "squeezenet1_0",
+    bypass: str = "none",
 ) -> keras.Model:
     """Build SqueezeNet 1.0: 1,248,424 parameters with 1000 classes; the paper's network, 7×7 first convolution.
 
@@ -187,7 +207,7 @@ def SqueezeNet1_0(
     """
     head = (pooling, classes, classifier_activation)
     return _squeezenet(
-        "1.0", include_top, weights, input_tensor, input_shape, *head, include_preprocessing, dropout, name
+        "1.0", include_top, weights, input_tensor, input_shape, *head, include_preprocessing, dropout, name, bypass
     )
 
 
@@ -202,6 +222,7 @@ def SqueezeNet1_1(
     include_preprocessing: bool = True,
     dropout: float = 0.5,
     name: str = "squeezenet1_1",
+    bypass: str = "none",
 ) -> keras.Model:
     """Build SqueezeNet 1.1: 1,235,496 parameters with 1000 classes, 2.4 times less computation than 1.0.
 
@@ -224,6 +245,9 @@ def SqueezeNet1_1(
             are no such figures, and each channel has their averages, 0.449 and 0.226.
         dropout: Share of fire9's outputs that training drops, in [0, 1).
         name: The model's name.
+        bypass: "simple" adds the input of fire3, 5, 7 and 9 to their output, without further parameters; "complex" that
+            of the others as well, through a 1×1 convolution with a ReLU, as all convolutions here have (341,248 more
+            parameters in SqueezeNet 1.0): the paper's section 6. Of new weights alone.
 
     Raises:
         UserError: An argument is not as described, or the weights cannot be had or do not fit.
@@ -232,7 +256,7 @@ def SqueezeNet1_1(
     """
     head = (pooling, classes, classifier_activation)
     return _squeezenet(
-        "1.1", include_top, weights, input_tensor, input_shape, *head, include_preprocessing, dropout, name
+        "1.1", include_top, weights, input_tensor, input_shape, *head, include_preprocessing, dropout, name, bypass
     )
 
 

@@ -49,6 +49,9 @@ class Experiment:
         str, "name of the data set", Choices(kept_in="kerasqueeze.data.datasets", noun="data set", prefix="tfds:")
     ]
     model: Annotated[str, "name of the network", Choices(kept_in="kerasqueeze.models.names")] = "squeezenet1_1"
+    width: Annotated[float, "multiplier of the network's number of filters, of MobileNets", Range(0, 4, above=True)] = (
+        1.0
+    )
     weights: Annotated[str, "initial weights: none, imagenet, or a .pth, .weights.h5 or .keras file"] = "none"
     optimizer: Annotated[
         str,

@@ -33,6 +33,7 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
         classes=len(data.class_names),
         image_size=experiment.network_size if experiment.crop_size is None else None,
         weights=initial_weights(experiment),
+        width=experiment.width,
         dropout=experiment.dropout,
         head=imagenet_numbers(data.class_names) if experiment.head == "imagenet_slice" else None,
     )

@@ -178,6 +178,7 @@ def _check_settings(experiment: Experiment) -> dict[str, str | None]:
     if experiment.model not in backbones.NAMES:
         raise unknown("model", experiment.model, backbones.NAMES)
     weights = provenance.weights_file(experiment.weights)
+    backbones.check_width(experiment.model, experiment.width)
     backbones.check_weights(experiment.model, initial_weights(experiment))
     optimizers.check(experiment)
     return weights

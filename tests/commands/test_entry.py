@@ -34,7 +34,7 @@ def test_version(launcher):
         ([], "the following arguments are required: COMMAND"),
         (
             ["rum"],
-            "unknown command 'rum'; choose from: bench, check-port, compare, inspect, lr-find, report, run, study, sweep",
+            "unknown command 'rum'; choose from: bench, check-port, compare, inspect, lr-find, report, run",
         ),
         (["--verbose"], "the following arguments are required: COMMAND"),
         (["run", "--verbose"], "unrecognized arguments: --verbose"),

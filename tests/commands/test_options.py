@@ -73,7 +73,10 @@ def test_every_setting_is_an_option_that_says_its_default(name):
         ("--epochs", "a whole number from 0 up, at most 100000"),
         ("--optimizer", "{adam,adam_matched,amsgrad,sgd,"),
         ("--dataset", "cifar10, digits, folder, stanford_cars, stanford_dogs"),
-        ("--model", "squeezenet1_0, squeezenet1_1, mobilenet_v2, resnet50, efficientnetb0"),
+        (
+            "--model",
+            "squeezenet1_1_complex_bypass, mobilenet, mobilenet_v2, resnet50, vgg16, vgg16_4096, efficientnetb0",
+        ),
     ],
 )
 def test_help_says_range_unit_and_choices(option, said):

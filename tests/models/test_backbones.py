@@ -47,14 +47,17 @@ def test_stages_hold_every_trainable_weight_once_and_end_with_the_head(network):
     assert len(set(names)) == len(names)
     assert set(names) == {layer.name for layer in network.layers if layer.trainable_weights}
     assert names == sorted(names, key=[layer.name for layer in network.layers].index)
-    (head,) = found[-1]
+    head = found[-1][-1]
+    assert len(found[-1]) == (3 if network.name == "vgg16_4096" else 1)
     assert network.get_layer(head).output.shape[-1] == 7
 
 
 SQUEEZENET = 10, {"conv1"}, {"fire2_squeeze1x1", "fire2_expand1x1", "fire2_expand3x3"}
 STAGES = {  # how many, the first, some of the second
-    "squeezenet1_0": SQUEEZENET,
-    "squeezenet1_1": SQUEEZENET,
+    **dict.fromkeys(backbones.SQUEEZENETS, SQUEEZENET),
+    "mobilenet": (15, {"conv1", "conv1_bn"}, {"conv_dw_1", "conv_dw_1_bn", "conv_pw_1", "conv_pw_1_bn"}),
+    "vgg16": (6, {"block1_conv1", "block1_conv2"}, {"block2_conv1", "block2_conv2"}),
+    "vgg16_4096": (6, {"block1_conv1", "block1_conv2"}, {"block2_conv1", "block2_conv2"}),
     "mobilenet_v2": (20, {"Conv1", "bn_Conv1"}, {"expanded_conv_depthwise", "expanded_conv_project_BN"}),
     "resnet50": (18, {"conv1_conv", "conv1_bn"}, {"conv2_block1_0_conv", "conv2_block1_3_bn"}),
     "efficientnetb0": (19, {"stem_conv", "stem_bn"}, {"block1a_dwconv", "block1a_project_bn"}),
@@ -74,7 +77,10 @@ def preprocessing(name, weights=None):
     return keras.Model(inputs, backbones._preprocessed(inputs, name, weights)).predict_on_batch(pixels())
 
 
-@pytest.mark.parametrize("name, module", [("mobilenet_v2", "mobilenet_v2"), ("resnet50", "resnet50")])
+@pytest.mark.parametrize(
+    "name, module",
+    [("mobilenet", "mobilenet"), ("mobilenet_v2", "mobilenet_v2"), ("resnet50", "resnet50"), ("vgg16", "vgg16")],
+)
 def test_preprocessing_is_that_of_keras_applications(name, module):
     expected = getattr(keras.applications, module).preprocess_input(pixels().astype("float32"))
     np.testing.assert_allclose(preprocessing(name), expected, atol=1e-4)
@@ -131,7 +137,7 @@ def test_numbers_may_be_numpys(name):
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"name": "vgg16"},
+        {"name": "vgg19"},
         {"classes": 0},
         {"image_size": 16},
         {"image_size": 32.0},
@@ -176,3 +182,52 @@ def test_a_head_that_cannot_be_cut_down_is_refused(tmp_path, name, weights, head
         head = (1, 500)
     with pytest.raises(UserError, match=message):
         backbones.build(name, classes=2, image_size=32, weights=weights, head=head)
+
+
+PARAMETERS = {  # with 1000 classes: torchvision's; section 6 of the paper: simple adds none, complex 1x1 convolutions
+    "squeezenet1_0": 1_248_424,
+    "squeezenet1_1": 1_235_496,
+    "squeezenet1_0_simple_bypass": 1_248_424,
+    "squeezenet1_1_simple_bypass": 1_235_496,
+    "squeezenet1_0_complex_bypass": 1_248_424 + 97 * 128 + 129 * 256 + 257 * 384 + 385 * 512,
+    "squeezenet1_1_complex_bypass": 1_235_496 + 65 * 128 + 129 * 256 + 257 * 384 + 385 * 512,
+    "vgg16_4096": 14_714_688 + 513 * 4096 + 4097 * 4096 + 4097 * 1000,  # at 32 px
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_are_counted_right(name):
+    network = backbones.build(name, classes=1000, image_size=SIZE)
+    assert network.count_params() == PARAMETERS[name]
+
+
+def test_a_simple_bypass_adds_the_modules_input():
+    """The network's own layers, chained by hand."""
+    network = backbones.build("squeezenet1_1_simple_bypass", classes=3, image_size=64)
+    fire2 = network.get_layer("fire2_concat").output
+    fire3 = network.get_layer("fire3_concat").output
+    added = network.get_layer("fire3_add").output
+    x = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype("uint8")
+    two, three, total = keras.Model(network.inputs, [fire2, fire3, added]).predict(x, verbose=0)
+    np.testing.assert_array_equal(total, two + three)
+    names = [layer.name for layer in network.layers if layer.name.endswith("_add")]
+    assert names == ["fire3_add", "fire5_add", "fire7_add", "fire9_add"]
+
+
+@pytest.mark.parametrize("change", [{"width": 0.5}, {"width": 0}, {"width": float("nan")}])
+def test_a_width_that_there_is_not_is_refused(change):
+    with pytest.raises(UserError, match="width"):
+        backbones.build("squeezenet1_1", classes=3, image_size=32, **change)
+
+
+def test_a_narrow_mobilenet_is_kerass():
+    network = backbones.build("mobilenet", classes=3, image_size=64, width=0.25)
+    theirs = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(64, 64, 3))
+    assert network.count_params() == theirs.count_params() + 257 * 3
+
+
+def test_bypassed_networks_take_no_weights():
+    with pytest.raises(UserError, match="no weights for a SqueezeNet with a simple bypass"):
+        backbones.build("squeezenet1_1_simple_bypass", classes=3, image_size=32, weights="imagenet")
+    with pytest.raises(UserError, match="no weights for squeezenet1_1_complex_bypass"):
+        backbones.check_weights("squeezenet1_1_complex_bypass", "imagenet")

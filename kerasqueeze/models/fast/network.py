@@ -15,6 +15,7 @@ from kerasqueeze.models.fast.microbatch import MicroBatchModel, is_per_image, is
 from kerasqueeze.models.fast.plan import Plan, read
 from kerasqueeze.models.fast.pooled import convolved, pooled, stem
 from kerasqueeze.models.fast.switch import is_fast
+from kerasqueeze.models.layers import max_pool_by_slices
 from kerasqueeze.models.registered import registered
 
 CACHE = 14 << 20
@@ -112,6 +113,9 @@ def _weights(plan: Plan) -> dict[str, Any]:
     return {
         "stem": (kernel, bias),
         "fires": [tuple(values(layer) for layer in fire.convolutions) for fire in plan.fires],
+        "bypasses": [
+            None if fire.add is None else () if fire.bypass is None else values(fire.bypass) for fire in plan.fires
+        ],
         "head": None if plan.head is None else values(plan.head.convolution),
     }
 
@@ -130,14 +134,34 @@ def features(images: jax.Array, weights: dict[str, Any], pools: tuple[bool, ...]
     """
     x = stem(images, *weights["stem"])
     (count, height, width, _), parts = x.shape, (x,)
-    for is_pooled, ((kernel, bias), (kernel1, bias1), (kernel3, bias3)) in zip(pools, weights["fires"], strict=True):
+    for is_pooled, fire, bypass in zip(pools, weights["fires"], weights["bypasses"], strict=True):
+        (kernel, bias), (kernel1, bias1), (kernel3, bias3) = fire
         rows = tuple(part.reshape(-1, part.shape[-1]) for part in parts)
         x = convolve(rows, kernel[0, 0], bias)
         shape = count, height, width
-        parts = (expand_pooled if is_pooled else expand)(x, kernel1[0, 0], bias1, kernel3, bias3, shape)
+        if bypass is not None:
+            parts = _bypassed(rows, expand(x, kernel1[0, 0], bias1, kernel3, bias3, shape), bypass)
+            parts = tuple(_pooled(part, shape) for part in parts) if is_pooled else parts
+        else:
+            parts = (expand_pooled if is_pooled else expand)(x, kernel1[0, 0], bias1, kernel3, bias3, shape)
         if is_pooled:
             height, width = parts[0].shape[1:3]
     return tuple(part.reshape(count, height, width, -1) for part in parts)
+
+
+def _bypassed(rows: tuple[jax.Array, ...], parts: tuple[jax.Array, ...], bypass: tuple[jax.Array, ...]):
+    """Add a fire module's input, or its 1×1 convolution, to the module's output, part by part."""
+    others = (convolve(rows, bypass[0][0, 0], bypass[1]),) if bypass else rows
+    if [other.shape for other in others] != [part.shape for part in parts]:
+        whole = others[0] if len(others) == 1 else jnp.concatenate(others, -1)
+        others = jnp.split(whole, [parts[0].shape[-1]], -1)
+    return tuple(part + other for part, other in zip(parts, others, strict=True))
+
+
+def _pooled(part: jax.Array, shape: tuple[int, int, int]) -> jax.Array:
+    """Pool a part (M, C) of a map 3×3 with stride 2 in ceil mode; what is pooled is 0 at least."""
+    x = part.reshape(*shape, -1)
+    return max_pool_by_slices(jnp.pad(x, ((0, 0), (0, (shape[1] - 3) % 2), (0, (shape[2] - 3) % 2), (0, 0))))
 
 
 def score(parts: tuple[jax.Array, ...], weights: dict[str, Any], relu: bool) -> jax.Array:

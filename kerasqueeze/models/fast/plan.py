@@ -20,13 +20,20 @@ FLOATS = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Fire:
-    """The layers of a fire module, and the pool that follows it, or None."""
+    """The layers of a fire module, its bypass, and the pool that follows it; those that it has not are None.
+
+    Attributes:
+        add: What adds the module's input to its output: a bypass.
+        bypass: The 1×1 convolution that the input goes through on its way there; None if it is added as it is.
+    """
 
     squeeze: layers.Conv2D
     expand1x1: layers.Conv2D
     expand3x3: layers.Conv2D
     concatenate: layers.Concatenate
     pool: CeilMaxPooling2D | None
+    add: layers.Add | None
+    bypass: layers.Conv2D | None
 
     @property
     def convolutions(self) -> tuple[layers.Conv2D, layers.Conv2D, layers.Conv2D]:
@@ -94,7 +101,7 @@ def read(model: keras.Model) -> Plan | None:
 
 def _read(first, last) -> Plan:
     rest, tensor = [], last
-    while not isinstance(_layer(tensor), layers.Concatenate | CeilMaxPooling2D):
+    while not isinstance(_layer(tensor), layers.Concatenate | CeilMaxPooling2D | layers.Add):
         rest.append(_layer(tensor))
         tensor = _input(tensor)
     fires = []
@@ -154,6 +161,14 @@ def _input(tensor):
     return found[0]
 
 
+def _two(tensor) -> tuple[Any, Any]:
+    """Return the two tensors that a bypass adds: the module's output first."""
+    found = _inputs(tensor)
+    if len(found) != 2:
+        raise _Unknown
+    return found[0], found[1]
+
+
 def _input_or_none(tensor):
     found = _inputs(tensor)
     return found[0] if len(found) == 1 else None
@@ -163,6 +178,8 @@ def _fire(tensor) -> tuple[Fire, Any]:
     """Read a fire module, with its pool if it has one, and return it and the tensor that it reads."""
     pool = _layer(tensor) if is_plain(_layer(tensor), CeilMaxPooling2D) else None
     tensor = tensor if pool is None else _input(tensor)
+    add: Any = _layer(tensor) if is_plain(_layer(tensor), layers.Add, _reshape_required=False) else None
+    tensor, other = (tensor, None) if add is None else _two(tensor)
     concatenate: Any = _layer(tensor)
     if not is_plain(concatenate, layers.Concatenate, axis=ANY) or concatenate.axis not in (-1, 3):
         raise _Unknown
@@ -170,7 +187,12 @@ def _fire(tensor) -> tuple[Fire, Any]:
     if len(expansions) != 2 or _input(expansions[0]) is not _input(expansions[1]):
         raise _Unknown
     squeezed = _input(expansions[0])
-    fire = Fire(_layer(squeezed), _layer(expansions[0]), _layer(expansions[1]), concatenate, pool)
+    bypass = None
+    if add is not None and other is not _input(squeezed):
+        bypass, other = _layer(other), _input(other)
+        if not _is_convolution(bypass, 1, 1, "same", "relu") or other is not _input(squeezed):
+            raise _Unknown
+    fire = Fire(_layer(squeezed), _layer(expansions[0]), _layer(expansions[1]), concatenate, pool, add, bypass)
     for layer, size in zip(fire.convolutions, (1, 1, 3), strict=True):
         if not _is_convolution(layer, size, 1, "same", "relu"):
             raise _Unknown

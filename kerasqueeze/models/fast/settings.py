@@ -29,6 +29,7 @@ NOT_SETTINGS = GRAPH | BUILT | WRAPPED | LOSSES | VARIABLES | SEEDS | OF_VARIABL
 """Attributes that do not change what a layer computes of its input and variables; the policy is looked at by itself."""
 
 NEW = {
+    layers.Add: {},
     layers.Concatenate: {"axis": -1},
     layers.Conv2D: {"filters": 1, "kernel_size": 1, "kernel_initializer": "zeros", "data_format": "channels_last"},
     layers.Dense: {"units": 1, "kernel_initializer": "zeros"},
