@@ -1,4 +1,4 @@
-"""Six update rules from the same start: on the digits, and on photos of dogs.
+"""Six update rules from the same start: on the digits, and on photos of CIFAR-10.
 
 Each has a rate of its own, chosen by validation alone over a grid of rates three times apart (seed 0); one rate for all
 would decide the race. The sweeps are in `CSV/optimizers/`.
@@ -10,7 +10,7 @@ from kerasqueeze.training.experiment import Experiment
 
 RATES = {
     "digits": {"sgd": 0.3, "momentum": 0.03, "adagrad": 0.03, "rmsprop": 1e-3, "adam": 1e-3, "amsgrad": 1e-3},
-    "dogs": {"sgd": 0.1, "momentum": 0.01, "adagrad": 0.01, "rmsprop": 3e-4, "adam": 3e-4, "amsgrad": 3e-4},
+    "cifar10": {"sgd": 0.1, "momentum": 0.01, "adagrad": 0.01, "rmsprop": 3e-4, "adam": 3e-4, "amsgrad": 3e-4},
 }
 """By data set and rule, what the sweeps chose."""
 _SETTINGS: dict[str, dict[str, Any]] = {
@@ -25,14 +25,14 @@ _SETTINGS: dict[str, dict[str, Any]] = {
         "flip": False,
         "patience": 10,
     },
-    "dogs": {
-        "dataset": "stanford_dogs",
+    "cifar10": {
+        "dataset": "cifar10",
         "weights": "imagenet",
         "warmup_steps": 50,
         "epochs": 3,
-        "image_size": 128,
-        "limit": 30,
-        "crop_area": 0.7,
+        "image_size": 32,
+        "enlarge": 64,
+        "crop_area": 0.8,
         "patience": 3,
     },
 }
@@ -46,7 +46,7 @@ _TITLES = {
 }
 _PHOTOS = {
     "digits": "the digits from random weights, 10 epochs",
-    "dogs": "30 photos of each breed of Stanford Dogs at 128 px from ImageNet's weights with a new head, 3 epochs",
+    "cifar10": "CIFAR-10 at 64 px from ImageNet's weights with a new head, 3 epochs",
 }
 
 EXPERIMENTS = tuple(
@@ -55,7 +55,7 @@ EXPERIMENTS = tuple(
         optimizer=rule,
         learning_rate=rate,
         about=f"""{_TITLES[rule]} on {_PHOTOS[photos]}, at the best of its rates.
-        python scripts/run.py --exp optimizers_{photos}_{rule}{" --data-dir DIR" if photos == "dogs" else ""}
+        python scripts/run.py --exp optimizers_{photos}_{rule}{" --data-dir DIR" if photos == "cifar10" else ""}
         The report's table has the results.""",
         **_SETTINGS[photos],
     )
