@@ -17,7 +17,19 @@ from kerasqueeze.study.statistics import Interval, over_seeds, wilson
 from kerasqueeze.study.verdicts import judge
 
 MODEL_NAMES = {"squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1"}
-OPTIMIZER_NAMES = {"adam": "Adam", "amsgrad": "AMSGrad", "adam_matched": "Adam, matched rate"}
+OPTIMIZER_NAMES = {
+    "adam": "Adam",
+    "amsgrad": "AMSGrad",
+    "adam_matched": "Adam, matched rate",
+    "sgd": "SGD",
+    "momentum": "momentum",
+    "nesterov": "Nesterov",
+    "adagrad": "AdaGrad",
+    "rmsprop": "RMSProp",
+    "adamw": "AdamW",
+    "lion": "Lion",
+    "muon": "Muon",
+}
 
 
 def summarise(results: Sequence[Result], controls: Sequence[Result] | None = None) -> pd.DataFrame:

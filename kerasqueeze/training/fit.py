@@ -40,12 +40,14 @@ class Prepared:
         feed: What it trains on: photos, or their features.
         views: Augmented views of each photo among the features.
         about: How a frozen front is computed, for the record; "" where nothing is frozen.
+        seconds: What computing features took.
     """
 
     model: keras.Model
     feed: Feed
     views: int = 1
     about: str = ""
+    seconds: float = 0.0
 
 
 def fit(run: Run, model: keras.Model, network: keras.Model, states: States, jit: Jit) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def fit(run: Run, model: keras.Model, network: keras.Model, states: States, jit:
     first, begins_at, steps_before = resume.found_phase
     if epoch or step:
         progress.say(f"{run}: goes on after {epoch} epochs and {step} steps")
-    told, all_phases = [], phases.of(run.experiment)
+    told, all_phases, of_features = [], phases.of(run.experiment), 0.0
     last: keras.optimizers.Optimizer | None = None
     try:
         with resume.on_signals():
@@ -91,6 +93,7 @@ def fit(run: Run, model: keras.Model, network: keras.Model, states: States, jit:
                         int(last.iterations) if phase.keep_state and last is not None else 0,
                     )
                 ready = _prepare(run, model, network, phase, number, steps_before, jit)
+                of_features += ready.seconds
                 if phase.keep_state and last is not None:
                     optimizers.take_over(ready.model, last)
                 resume.begin_phase(number, begins_at, steps_before)
@@ -121,7 +124,7 @@ def fit(run: Run, model: keras.Model, network: keras.Model, states: States, jit:
         "epochs": len(rows),
         "best_epoch": stop.best_epoch,
         "phases": told,
-        "seconds": sum(row["seconds"] for row in rows),
+        "seconds": sum(row["seconds"] for row in rows) + of_features,
     }
 
 
@@ -177,7 +180,7 @@ def _on_features(
     seconds = time.perf_counter() - began
     told = f"kept from {parts.layer}{f', {views} views' if views > 1 else ''}, {seconds:.1f} s"
     progress.say(f"{run}: features of the frozen front up to {parts.layer} in {seconds:.1f} s")
-    return Prepared(parts.back, Feed(run.feed.kind, train, validation), views, told), ""
+    return Prepared(parts.back, Feed(run.feed.kind, train, validation), views, told, seconds), ""
 
 
 def _said(run: Run, why: str) -> str:

@@ -47,7 +47,8 @@ def make(
         for epoch in range(1, epochs + 1):
             loss = 1 + 0.1 * abs(epoch - best) + 0.01 * seed
             rows.append(
-                dict.fromkeys(history.COLUMNS, 1 / (1 + epoch)) | {"seed": seed, "epoch": epoch, "loss_val": loss}
+                dict.fromkeys(history.COLUMNS, 1 / (1 + epoch))
+                | {"seed": seed, "epoch": epoch, "phase": 1, "loss_val": loss}
             )
         test = {
             "photos": photos,
@@ -73,7 +74,7 @@ def make(
             runs[str(seed)] |= hashes
     record = {
         "experiment": {
-            "name": name,
+            "name": name.rpartition("/")[2],
             "dataset": dataset,
             "model": "squeezenet1_1",
             "weights": weights,

@@ -17,7 +17,13 @@ from kerasqueeze.study.report.text import seen, table
 from kerasqueeze.study.results import Result
 from kerasqueeze.study.summary import control_cell, limits, model_name, optimizer_name, summarise
 
-TITLES = {"stanford_dogs": "Stanford Dogs", "digits": "Digits", "folder": "Photos of a folder"}
+TITLES = {
+    "stanford_dogs": "Stanford Dogs",
+    "stanford_cars": "Stanford Cars",
+    "cifar10": "CIFAR-10",
+    "digits": "Digits",
+    "folder": "Photos of a folder",
+}
 MOST_CLASSES = 24
 """Up to so many classes the report lists all of them; else the ten best and the ten worst."""
 

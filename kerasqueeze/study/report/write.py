@@ -10,7 +10,7 @@ from kerasqueeze.files import whole_file, write_text
 from kerasqueeze.study import confusion, evidence, experiments, questions
 from kerasqueeze.study.figures import curves, experiment
 from kerasqueeze.study.questions import Question
-from kerasqueeze.study.report import html, origin, sections, speed, text, verdicts
+from kerasqueeze.study.report import html, origin, sections, speed, studies, text, verdicts
 from kerasqueeze.study.results import Result, read
 from kerasqueeze.study.statistics import MARGIN
 
@@ -25,6 +25,7 @@ class Material:
         missing: Experiments that were wanted and are not there.
         asked: The comparisons.
         margin: A difference in accuracy below which two experiments count as equivalent.
+        studies: Other studies, with their experiments.
     """
 
     out: Path
@@ -32,6 +33,7 @@ class Material:
     missing: list[str] = field(default_factory=list)
     asked: list[Question] = field(default_factory=list)
     margin: float = MARGIN
+    studies: dict[str, list[Result]] = field(default_factory=dict)
 
 
 def write(
@@ -99,7 +101,8 @@ def gather(
     for question in asked:
         if question.kind == "optimizer":
             evidence.check_pair_is_complete(question.a, question.b)
-    return Material(out, found, missing, asked, margin)
+    others = {} if names else studies.gather(out)
+    return Material(out, found, missing, asked, margin, others)
 
 
 def compose(material: Material) -> str:
@@ -114,10 +117,12 @@ def compose(material: Material) -> str:
         sections.protocol(results),
         sections.outcomes(results),
         *(verdicts.section(kind, asked, margin) for kind in ("optimizer", "pretraining", "control")),
+        studies.of(results),
         sections.courses(results, asked),
         sections.classes(results),
         sections.layers(results, out),
         sections.tables(out),
+        studies.chapter(material.studies),
         origin.cost(results),
         speed.section(out),
         verdicts.limits(results, asked, material.missing, margin),
@@ -134,6 +139,7 @@ def _scored(runs: dict) -> bool:
 def _draw(material: Material) -> None:
     """Draw every picture of the report again, so that none is older than the numbers."""
     out = material.out
+    studies.draw(out, material.studies)
     curves.draw_intervals(material.results, curves.intervals_path(out))
     for question in material.asked:
         if question.kind != "control":
