@@ -336,3 +336,38 @@ def test_early_stopping_ends_a_phase_and_not_the_run(tmp_path, monkeypatch):
     assert [(phase["epochs"], phase["outcome"]) for phase in record["phases"]] == [(2, "overfitting")] * 2
     assert (record["best_epoch"], record["epochs"]) == (3, 4)
     assert json.dumps(record["phases"])
+
+
+def test_photos_are_enlarged_on_the_device(tmp_path):
+    """A network for 64 px on photos of 32 px, against the same photos enlarged by Keras before the run."""
+    settings = TINY.override(enlarge=64, freeze="backbone", dropout=0.0)
+    data = datasets.load("digits", image_size=32, limit=12)
+    whole, network = model.training_model(settings, data, 0)
+    assert network.input_shape == (None, 64, 64, 3)
+    pixels = data.train.batch(np.arange(4))[0]
+    enlarged = keras.ops.image.resize(pixels.astype("float32"), (64, 64), interpolation="bilinear")
+    np.testing.assert_allclose(
+        whole.predict(pixels, verbose=0), network.predict(np.asarray(enlarged), verbose=0), rtol=1e-4, atol=1e-5
+    )
+    for kept in (True, False):
+        runner.run(settings.override(cache_features=kept), [0], out=tmp_path / str(kept))
+    ours, theirs = (rows_of(tmp_path / str(kept)) for kept in (True, False))
+    np.testing.assert_allclose(ours["loss_train"], theirs["loss_train"], rtol=2e-5)
+    with pytest.raises(UserError, match="expected 32 to enlarge=64 pixels"):
+        TINY.override(enlarge=64, crop_size=65)
+
+
+@pytest.mark.real_data
+def test_a_pretrained_mobilenet_of_another_width_runs(tmp_path):
+    """The head alone on CIFAR-10's sample: far above the 0.1 of guessing, so the weights and the pixels fit."""
+    from pathlib import Path
+
+    places = [os.environ.get(f"KERASQUEEZE_TEST_{kind}") for kind in ("DATA", "WEIGHTS")]
+    if not all(places):
+        pytest.skip("set KERASQUEEZE_TEST_DATA and KERASQUEEZE_TEST_WEIGHTS")
+    photos, weights = Path(places[0]) / "cifar10", Path(places[1]) / "mobilenet_2_5_224_tf_no_top.h5"
+    settings = TINY.override(
+        dataset="cifar10", model="mobilenet", width=0.25, weights=str(weights), enlarge=96, freeze="backbone", limit=100
+    )
+    record = runner.run(settings, [0], data_dir=photos, out=tmp_path)
+    assert record["runs"]["0"]["test"]["accuracy"] > 0.4
