@@ -17,6 +17,39 @@ HIDDEN = 114.0
 
 
 @keras.saving.register_keras_serializable("kerasqueeze")
+class Enlarge(keras.layers.Layer):
+    """Resize images to a square, bilinearly, in float32; Keras' `Resizing` rounds those that come in whole numbers.
+
+    Args:
+        side: Height and width of the result in pixels.
+        kwargs: `name`.
+
+    Call arguments:
+        images: uint8 or float (N, H, W, C).
+
+    Returns:
+        float32 (N, side, side, C).
+    """
+
+    def __init__(self, side: int, **kwargs: Any):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.side = side
+
+    def call(self, images: jax.Array) -> Any:
+        """See the class."""
+        size = (self.side, self.side)
+        return keras.ops.image.resize(keras.ops.cast(images, "float32"), size, interpolation="bilinear")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "side": self.side}
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the square."""
+        return (input_shape[0], self.side, self.side, input_shape[3])
+
+
+@keras.saving.register_keras_serializable("kerasqueeze")
 class RandomCropFlip(keras.layers.Layer):
     """While training, show a random box of each image, resized to one side, mirrored half of the time.
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kerasqueeze.data import datasets
-from kerasqueeze.data.augment import RandomColour, RandomCropFlip, RandomErase
+from kerasqueeze.data.augment import Enlarge, RandomColour, RandomCropFlip, RandomErase
 from kerasqueeze.models import backbones, stages
 from kerasqueeze.models.fast.microbatch import MicroBatchModel
 from kerasqueeze.models.imagenet_classes import imagenet_numbers
@@ -40,8 +40,7 @@ def training_model(experiment: Experiment, data: datasets.DataSet, seed: int) ->
     pixels = keras.Input((experiment.image_size, experiment.image_size, 3), dtype="uint8", name="pixels")
     x = pixels
     if experiment.enlarge is not None:
-        side = experiment.enlarge
-        x = keras.layers.Resizing(side, side, interpolation="bilinear", dtype="float32", name="enlarge")(x)
+        x = Enlarge(experiment.enlarge, name="enlarge")(x)
     x = RandomCropFlip((experiment.crop_area, 1.0), experiment.flip, experiment.crop_size, seed)(x)
     others = [int(state) for state in np.random.SeedSequence(seed).generate_state(2)]  # else they would draw the same
     if experiment.colour:
