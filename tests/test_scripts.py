@@ -91,7 +91,7 @@ def test_list_shows_every_experiment_with_its_settings():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--exp", "skratch"], "unknown experiment 'skratch'; choose from: digits_scratch_adam"),
+        (["--exp", "skratch"], "unknown experiment 'skratch'; choose from: cars_as_reported"),
         (["--exp", "scratch_adam", "--model", "vgg"], "unknown model 'vgg'; choose from: "),
         (["--exp", "scratch_adam", "--dataset", "cats"], "unknown data set 'cats'; choose from: "),
         (

@@ -65,7 +65,7 @@ def markdown(table: pd.DataFrame) -> str:
     for row in table.to_dict("records"):
         cells = [
             model_name(row["model"]),
-            row["initialisation"],
+            row["initialisation"] + (f", {row['free']} trained" if row["free"] else ""),
             optimizer_name(row),
             *(limits(row, metric) for metric in ("accuracy", "precision", "recall")),
             control_cell(row),
@@ -148,6 +148,7 @@ def _row(result: Result, control: Result | None) -> dict[str, Any]:
         "dataset": result.data["name"],
         "model": result.settings["model"],
         "initialisation": "pretrained" if result.pretrained else "random",
+        "free": _free(result),
         "head": result.settings.get("head", "fresh"),
         "optimizer": result.settings["optimizer"],
         "image_size": result.settings["image_size"],
@@ -172,6 +173,15 @@ def _row(result: Result, control: Result | None) -> dict[str, Any]:
             "against_control": side if difference.decided else "undecided",
         }
     return row | {"test_photos": result.data["test"], "seconds": sum(run["seconds"] for run in runs)}
+
+
+def _free(result: Result) -> str:
+    """Return what of the network trained, where that is not all of it at once."""
+    if result.settings.get("phases"):
+        return "in phases"
+    return {"backbone": "head alone", "all_but_last_stage": "last stage and head"}.get(
+        result.settings.get("freeze", "none"), ""
+    )
 
 
 def _has(result: Result, metric: str) -> bool:

@@ -12,6 +12,7 @@ from kerasqueeze.study import power, statistics
 from kerasqueeze.study.pairing import check_same_photos, name_seeds, why_not_paired
 from kerasqueeze.study.results import Result
 from kerasqueeze.study.statistics import LEVEL, MARGIN, Difference, Equivalence, Interval, McNemar
+from kerasqueeze.training.experiment import completed
 
 METHODS = {
     "paired": "paired t over {seeds}",
@@ -209,9 +210,13 @@ def is_fixed(result: Result, metric: str = "accuracy") -> bool:
 
 
 def different_settings(a: Result, b: Result) -> list[str]:
-    """Return the names of the settings in which two experiments differ, without their names."""
+    """Return the names of the settings in which two experiments differ, without their names.
+
+    What a record is too old to have, has its default, which means what was done before.
+    """
+    first, second = completed(a.settings), completed(b.settings)
     keys = list(dict.fromkeys([*a.settings, *b.settings]))
-    return [key for key in keys if key != "name" and a.settings.get(key) != b.settings.get(key)]
+    return [key for key in keys if key != "name" and first.get(key) != second.get(key)]
 
 
 def cautions(result: Result) -> list[str]:

@@ -61,12 +61,15 @@ def data(results: list[Result]) -> str:
         if found["name"] == "stanford_dogs"
         else ""
     )
+    kept = [f"`{r.name}`" for r in results if r.settings.get("keep") == "last"]
+    last = f" (the last epoch's in {', '.join(kept)})" if kept else ""
     return "\n\n".join(
         [
             "## Data and split",
             table(["classes", "training photos", "validation photos", "test photos"], rows),
             f"{official}Early stopping and every choice look at the validation photos alone; the test photos are "
-            "scored once a seed, after training, with the weights of the lowest validation loss. Fingerprint of all "
+            "scored once a seed, after training, with the weights of the lowest validation loss"
+            f"{last}. Fingerprint of all "
             f"pixels and labels: {', '.join(f'`{digest}` at {size} px' for size, digest in prints)}.",
             seen(results),
         ]
@@ -86,7 +89,8 @@ def protocol(results: list[Result]) -> str:
             "The same in all: " + ", ".join(f"`{key}={_setting(value)}`" for key, value in shared.items()) + "."
         )
     parts.append(
-        "The learning rate rises linearly over `warmup_steps` and falls along half a cosine to 0 over all `epochs`. "
+        "The learning rate rises linearly over `warmup_steps` and falls along half a cosine to 0 over all `epochs`, "
+        "unless `schedule` names another course. "
         "Training stops early when the validation loss has been above its lowest value for `patience` epochs in which "
         "the training loss still fell. Training sees random crops of at least `crop_area` of a photo, resized to "
         "`crop_size` where there is one, mirrored half of the time where `flip`, brightness, contrast and saturation "
