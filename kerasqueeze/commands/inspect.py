@@ -20,7 +20,7 @@ def parser() -> options.Parser:
     parser = options.Parser(description=__doc__)
     options.add_experiments(parser, "experiment to inspect", required=True)
     parser.add_argument("--steps", type=int, default=10, metavar="N", help="real steps, 1 to 1000 (default: 10)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and batches (default: 0)")
+    parser.add_argument("--seed", type=options.seed, default=0, metavar="N", help="of weights and batches (default: 0)")
     options.add_data_dir(parser)
     options.add_training(parser)
     options.add_settings(parser)
@@ -33,7 +33,6 @@ def main(arguments: argparse.Namespace) -> None:
 
     changes = options.settings(arguments)
     chosen = [experiments.get(name).override(**changes) for name in arguments.exp]
-    seed = options.seeds(str(arguments.seed))[0]
     if not 1 <= arguments.steps <= 1000:
         raise UserError(f"--steps {arguments.steps} is out of range; expected 1 to 1000")
     progress.set_quiet(arguments.quiet)
@@ -45,6 +44,8 @@ def main(arguments: argparse.Namespace) -> None:
 
     set_lowering(arguments.lowering)
     for experiment in chosen:
-        found = inspection.run(experiment, runner.photos(experiment, arguments.data_dir), seed, arguments.steps)
+        found = inspection.run(
+            experiment, runner.photos(experiment, arguments.data_dir), arguments.seed, arguments.steps
+        )
         print(f"# {experiment.name}\n", quiz.table(found), "", sep="\n")
         print(quiz.answers(found, inspection.against_sgd()))

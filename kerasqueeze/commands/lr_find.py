@@ -21,7 +21,7 @@ def parser() -> options.Parser:
     parser.add_argument("--from", dest="low", type=float, default=1e-7, metavar="X", help="lowest (default: 1e-7)")
     parser.add_argument("--to", dest="high", type=float, default=1.0, metavar="X", help="highest (default: 1)")
     parser.add_argument("--steps", type=int, default=150, metavar="N", help="steps between them (default: 150)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and batches (default: 0)")
+    parser.add_argument("--seed", type=options.seed, default=0, metavar="N", help="of weights and batches (default: 0)")
     options.add_data_dir(parser)
     options.add_out(parser)
     options.add_training(parser)
@@ -35,7 +35,6 @@ def main(arguments: argparse.Namespace) -> None:
 
     changes = options.settings(arguments)
     chosen = [experiments.get(name).override(**changes) for name in arguments.exp]
-    seed = options.seeds(str(arguments.seed))[0]
     options.check_out(arguments.out, "CSV", "PNG")
     progress.set_quiet(arguments.quiet)
     begin()
@@ -48,11 +47,13 @@ def main(arguments: argparse.Namespace) -> None:
     set_lowering(arguments.lowering)
     for experiment in chosen:
         data = runner.photos(experiment, arguments.data_dir)
-        found = lr_range.run(experiment, data, seed, low=arguments.low, high=arguments.high, steps=arguments.steps)
+        found = lr_range.run(
+            experiment, data, arguments.seed, low=arguments.low, high=arguments.high, steps=arguments.steps
+        )
         lines = [",".join(lr_range.COLUMNS), *(",".join(f"{value:.7g}" for value in row) for row in found.rows)]
         write_text(arguments.out / "CSV" / f"{experiment.name}_lr_find.csv", "\n".join(lines) + "\n")
         picture = range_test.path(arguments.out, experiment.name)
-        title = f"{experiment.name}: {experiment.optimizer}, batch {experiment.batch_size}, seed {seed}"
+        title = f"{experiment.name}: {experiment.optimizer}, batch {experiment.batch_size}, seed {arguments.seed}"
         range_test.draw(found.rows, found.suggested, found.lowest, title, picture)
         if found.suggested is None:
             print(f"{experiment.name}: the loss did not fall anywhere in {len(found.rows)} steps; no rate is suggested")

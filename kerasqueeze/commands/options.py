@@ -58,6 +58,14 @@ def seeds(text: str) -> list[int]:
     return found
 
 
+def seed(text: str) -> int:
+    """Read one seed."""
+    found = seeds(text)
+    if len(found) != 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is {len(found)} seeds; expected one, such as 0")
+    return found[0]
+
+
 def share(text: str) -> float:
     """Read a number above 0 and below 1."""
     try:

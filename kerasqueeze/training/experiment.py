@@ -197,6 +197,10 @@ class Experiment:
                 raise UserError(f"epochs={self.epochs}, but the phases have {epochs} together; change the phases")
         if self.augment_views and not self.cache_features:
             raise UserError("augment_views needs cache_features; give one of them up")
+        if self.augment_views and all(phase.free == "all" for phase in phases_of(self)):
+            raise UserError("augment_views does nothing while all layers train; freeze some: freeze, or phases")
+        if self.rate_factors and self.optimizer == "adam_matched":
+            raise UserError("optimizer='adam_matched' has one rate for all weights; rate_factors do nothing there")
         if self.cycle_momentum and (
             self.schedule != "one_cycle" or self.optimizer not in ("adam", "amsgrad") or self.amsgrad_form != "keras"
         ):

@@ -159,7 +159,7 @@ def _on_features(
     is_random = settings.crop_area < 1 or settings.flip or settings.colour > 0 or settings.erase > 0
     if settings.crop_size not in (None, settings.network_size):
         return None, _said(run, ": crop_size shows training other pixels than validation")
-    views = settings.augment_views if is_random else 1
+    views = run.experiment.augment_views if is_random else 1
     if not views:
         return None, _said(run, ": photos are augmented anew in each epoch (augment_views keeps some views)")
     reason = features.too_large(features.size(parts, len(run.data.train) * views + len(run.data.validation)))

@@ -43,7 +43,7 @@ def of(experiment: "Experiment") -> tuple[Phase, ...]:
     Raises:
         UserError: They cannot be read, or are out of range.
     """
-    plain = {"phases": "", "freeze": "none"}
+    plain = {"phases": "", "freeze": "none", "augment_views": 0}  # that is the experiment's
     if not experiment.phases.strip():
         settings = dataclasses.replace(experiment, **plain)
         return (Phase(free=FREE[experiment.freeze], settings=settings),)

@@ -97,7 +97,8 @@ def test_a_setting_that_is_given_reaches_the_experiment(name):
     words = [option if value else f"--no-{name.replace('_', '-')}"] if isinstance(value, bool) else [option, str(value)]
     found = options.settings(run.parser().parse_args(words))
     assert found == {name: value} and value != getattr(BASE, name)
-    needed = {"amsgrad_form": {"optimizer": "amsgrad"}, "cycle_momentum": {"schedule": "one_cycle"}}.get(name, {})
+    needed = {"amsgrad_form": {"optimizer": "amsgrad"}, "cycle_momentum": {"schedule": "one_cycle"}}
+    needed = {**needed, "augment_views": {"freeze": "backbone"}}.get(name, {})
     assert getattr(BASE.override(**needed, **found), name) == value
 
 

@@ -68,6 +68,8 @@ def test_phases_are_read():
         ({"phases": "epochs=1", "freeze": "backbone"}, "two ways to say the same"),
         ({"freeze": "head"}, "unknown part to freeze 'head'"),
         ({"augment_views": 2, "cache_features": False}, "augment_views needs cache_features"),
+        ({"augment_views": 2}, "augment_views does nothing while all layers train"),
+        ({"rate_factors": "0.5", "optimizer": "adam_matched"}, "has one rate for all weights"),
     ],
 )
 def test_phases_that_cannot_be_meant_are_refused(changes, said):
