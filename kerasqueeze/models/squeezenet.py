@@ -20,7 +20,6 @@ from kerasqueeze.models.weights import Weights, assign, read_weights
 
 DEFAULT_SIZE = 224
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's, for pixels scaled to 0–1
-ANY_MEAN, ANY_STD = 0.449, 0.226  # the averages of these, for images that are not RGB
 FIRES = {  # filters of squeeze1x1, expand1x1 and expand3x3; the same in both variants
     "fire2": (16, 64, 64),
     "fire3": (16, 64, 64),
@@ -122,11 +121,10 @@ def _head_has_relu(weights: Weights | None, classes: int) -> bool:
 
 
 def _normalized(x):
-    """Scale pixels 0–255 of each channel to about mean 0 and deviation 1; of RGB as torchvision does."""
-    if x.shape[-1] == 3:
-        scale, offset = [1 / (255 * s) for s in STD], [-m / s for m, s in zip(MEAN, STD, strict=True)]
-    else:
-        scale, offset = 1 / (255 * ANY_STD), -ANY_MEAN / ANY_STD
+    """Scale RGB pixels 0–255 as torchvision does; images of other channels stay as they are."""
+    if x.shape[-1] != 3:
+        return x
+    scale, offset = [1 / (255 * s) for s in STD], [-m / s for m, s in zip(MEAN, STD, strict=True)]
     return layers.Rescaling(scale, offset, dtype=full_precision(), name="normalization")(x)
 
 
@@ -241,8 +239,8 @@ def SqueezeNet1_1(
         classes: Number of classes of the top.
         classifier_activation: Activation of the top; None for logits.
         include_preprocessing: Whether the model normalises the pixels itself. If not, it takes pixels / 255 less
-            torchvision's mean, divided by its standard deviation (`MEAN` and `STD`); of images that are not RGB there
-            are no such figures, and each channel has their averages, 0.449 and 0.226.
+            torchvision's mean, divided by its standard deviation (`MEAN` and `STD`). Images that do not have three
+            channels are never normalised, for there are no such figures: scale them to about mean 0 and deviation 1.
         dropout: Share of fire9's outputs that training drops, in [0, 1).
         name: The model's name.
         bypass: "simple" adds the input of fire3, 5, 7 and 9 to their output, without further parameters; "complex" that

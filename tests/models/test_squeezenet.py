@@ -239,8 +239,7 @@ def test_bad_arguments_are_named(arguments):
 def test_other_channels_than_three(channels, tmp_path):
     model = small(input_shape=(40, 40, channels), classifier_activation=None)
     pixels = noise(2, 40, 40, channels)
-    first = keras.Model(model.input, model.get_layer("normalization").output).predict_on_batch(pixels)
-    np.testing.assert_allclose(first, (pixels / 255 - 0.449) / 0.226, rtol=1e-4, atol=1e-5)
+    assert not any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers)  # nobody knows their figures
     logits = model.predict_on_batch(pixels)
     stock = keras.Model(model.input, model.output).predict_on_batch(pixels)  # the same layers, one by one
     np.testing.assert_allclose(logits, stock, rtol=1e-4, atol=1e-5)
