@@ -128,12 +128,17 @@ def _freezing(results: Sequence[Result]) -> str:
     rows = []
     for r in results:
         phases = next(iter(r.runs.values())).get("phases", [])
-        told = "; ".join(
-            f"{phase['free']} {phase['epochs']} epochs{', front ' + phase['front'] if phase['front'] else ''}"
-            for phase in phases
+        told = (
+            "untouched: the control"
+            if not r.trained
+            else "; ".join(
+                f"{phase['free']} {phase['epochs']} epochs{', front ' + phase['front'] if phase['front'] else ''}"
+                for phase in phases
+            )
         )
         rows.append([r.settings["name"], told, _limits(r), _minutes(r)])
-    pairs = [("dogs_freeze_then_free", "dogs_all_free"), ("dogs_head_alone", "dogs_all_free")]
+    arms = ("dogs_head_alone", "dogs_freeze_then_free", "dogs_all_free")
+    pairs = [*((arm, "dogs_all_free") for arm in arms[:2]), *((arm, "zero_training") for arm in arms)]
     return "\n\n".join(
         [
             table(["experiment", "phases", "test accuracy", "minutes of training and features"], rows),
@@ -145,6 +150,9 @@ def _freezing(results: Sequence[Result]) -> str:
 def _as_reported(results: Sequence[Result]) -> str:
     rows = []
     for r in results:
+        if not r.trained:
+            rows.append([f"{r.settings['name']}: the control", "0", "", "", _limits(r)])
+            continue
         epochs: list[Any] = r.rows.to_dict("records")
         lowest, last = min(epochs, key=lambda row: row["loss_val"]), epochs[-1]
         rows.append(
@@ -158,7 +166,12 @@ def _as_reported(results: Sequence[Result]) -> str:
         )
     headers = ["experiment", "epochs", "lowest validation loss", "last epoch's", "test accuracy"]
     base = ("dogs_as_reported_adam", "dogs_as_reported_amsgrad")
-    pairs = [base, *((f"{name}_stopped", name) for name in base), tuple(f"{name}_stopped" for name in base)]
+    pairs = [
+        base,
+        *((name, "zero_training") for name in base),
+        *((f"{name}_stopped", name) for name in base),
+        tuple(f"{name}_stopped" for name in base),
+    ]
     return "\n\n".join([table(headers, rows), *_compared(results, pairs)])
 
 
@@ -248,7 +261,7 @@ def gather(out: Path) -> dict[str, list[Result]]:
             if record["runs"]:
                 results.append(replace(read(out, f"{study}/{name}"), name=name))
         if results:
-            found[study] = results
+            found[study] = sorted(results, key=lambda result: result.trained)  # controls first
     return found
 
 
