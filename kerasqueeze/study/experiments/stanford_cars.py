@@ -53,9 +53,10 @@ EXPERIMENTS = (
         clipping. The loss stays at ln 196 = 5.278 and the record says so: "never started". Why: there is no
         batch normalisation, and each of Adam's first steps is as long as the rate, whatever the gradient; they silence
         the last fire module (after four epochs 99 % of its outputs are 0, and those left do not depend on the photo),
-        and no gradient comes back through it. What cures it is asked by the two experiments after it.
+        and no gradient comes back through it. A warm-up cures it, clipping does not: the two
+        experiments after it.
         python scripts/run.py --exp cars_as_reported --data-dir DIR
-        Not run yet.""",
+        Seed 0: validation loss 5.278 to the end, "never started".""",
         **_AS_REPORTED,
     ),
     Experiment(
@@ -63,7 +64,7 @@ EXPERIMENTS = (
         optimizer="adam",
         about="""cars_as_reported with a warm-up of 500 steps, and nothing else changed: is that the cure?
         python scripts/run.py --exp cars_as_reported_warmed_up --data-dir DIR
-        The report's table has the result.""",
+        Seed 0: it starts; validation loss 5.080 after ten epochs, test accuracy 0.013.""",
         **{**_AS_REPORTED, "warmup_steps": 500},
     ),
     Experiment(
@@ -71,7 +72,7 @@ EXPERIMENTS = (
         optimizer="adam",
         about="""cars_as_reported with gradients clipped to a norm of 1, and nothing else changed: is that the cure?
         python scripts/run.py --exp cars_as_reported_clipped --data-dir DIR
-        The report's table has the result.""",
+        Seed 0: it is not; "never started".""",
         **{**_AS_REPORTED, "clip_norm": 1.0},
     ),
     Experiment(
@@ -79,7 +80,7 @@ EXPERIMENTS = (
         optimizer="adam",
         about="""Stanford Cars from random weights with Adam, with warm-up and clipping.
         python scripts/run.py --exp cars_scratch_adam --data-dir DIR
-        Not run yet.""",
+        Seed 0: test accuracy 0.014 (0.009 to 0.024 for the choice of photos); guessing has 0.005.""",
         **_SCRATCH,
     ),
     Experiment(
@@ -87,7 +88,7 @@ EXPERIMENTS = (
         optimizer="amsgrad",
         about="""The same with AMSGrad.
         python scripts/run.py --exp cars_scratch_amsgrad --data-dir DIR
-        Not run yet.""",
+        Seed 0: test accuracy 0.015.""",
         **_SCRATCH,
     ),
     Experiment(
@@ -95,7 +96,7 @@ EXPERIMENTS = (
         optimizer="adam",
         about="""Stanford Cars from ImageNet's weights with a new head, all layers free, with Adam.
         python scripts/run.py --exp cars_fine_tuning_adam --data-dir DIR
-        Not run yet.""",
+        Seed 0: test accuracy 0.475.""",
         **_FINE_TUNING,
     ),
     Experiment(
@@ -103,7 +104,7 @@ EXPERIMENTS = (
         optimizer="amsgrad",
         about="""The same with AMSGrad.
         python scripts/run.py --exp cars_fine_tuning_amsgrad --data-dir DIR
-        Not run yet.""",
+        Seed 0: test accuracy 0.519.""",
         **_FINE_TUNING,
     ),
 )

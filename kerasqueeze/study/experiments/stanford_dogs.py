@@ -131,7 +131,7 @@ EXPERIMENTS = (
         all layers free, one cycle of the rate, coupled weight decay, 30 epochs to the end. It reported a validation
         accuracy of 0.633, on a random split without a seed, and its lowest validation loss at epoch 14.
         python scripts/run.py --exp dogs_as_reported_adam --data-dir DIR
-        Not run yet.""",
+        Seed 0 at 160 px: lowest validation loss at epoch 5, test accuracy after 30 epochs 0.536; untouched: 0.589.""",
         **_AS_REPORTED,
     ),
     Experiment(
@@ -139,7 +139,7 @@ EXPERIMENTS = (
         optimizer="amsgrad",
         about="""The same with AMSGrad; reported: 0.638, lowest validation loss at epoch 11.
         python scripts/run.py --exp dogs_as_reported_amsgrad --data-dir DIR
-        Not run yet.""",
+        Seed 0 at 160 px: lowest validation loss at epoch 6, test accuracy after 30 epochs 0.537.""",
         **_AS_REPORTED,
     ),
     Experiment(
@@ -156,7 +156,7 @@ EXPERIMENTS = (
         optimizer="adam",
         about="""dogs_as_reported_adam, stopped at overfitting, the weights of the lowest validation loss kept.
         python scripts/run.py --exp dogs_as_reported_adam_stopped --data-dir DIR
-        Not run yet.""",
+        Seed 0 at 160 px: stopped after 8 epochs, test accuracy 0.470.""",
         **{**_AS_REPORTED, **_STOPPED},
     ),
     Experiment(
@@ -164,7 +164,7 @@ EXPERIMENTS = (
         optimizer="amsgrad",
         about="""dogs_as_reported_amsgrad, stopped at overfitting, the weights of the lowest validation loss kept.
         python scripts/run.py --exp dogs_as_reported_amsgrad_stopped --data-dir DIR
-        Not run yet.""",
+        Seed 0 at 160 px: stopped after 9 epochs, test accuracy 0.446.""",
         **{**_AS_REPORTED, **_STOPPED},
     ),
     Experiment(

@@ -229,8 +229,8 @@ STUDIES = {
         "196 models of cars",
         "An earlier project's network stayed at a loss of ln 196 = 5.278 for ten epochs with either optimizer; "
         "`cars_as_reported` does the same. Adam's first steps, each as long as the rate whatever the gradient, silence "
-        "the last fire module, and no gradient comes back through it. What cured it is asked one by one: a warm-up, "
-        "or clipping, and nothing else changed. Starting is not yet learning: there are 19 photos a class.",
+        "the last fire module, and no gradient comes back through it. A warm-up alone lets it start, clipping "
+        "alone does not. Starting is not yet learning: there are 19 photos a class.",
         _cars,
     ),
     "optimizers_digits": Study(
