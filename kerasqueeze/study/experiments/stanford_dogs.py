@@ -173,7 +173,7 @@ EXPERIMENTS = (
         about="""A lecture's recipe: freeze the pretrained network, train a new head, unfreeze, go on at a tenth of the
         rate. To be read against dogs_all_free.
         python scripts/run.py --exp dogs_freeze_then_free --data-dir DIR
-        Not run yet.""",
+        Seed 0 at 128 px: test accuracy 0.435; untouched: 0.471.""",
         **_FREEZE,
         phases="free=head epochs=5 learning_rate=1e-3; free=all epochs=3 learning_rate=1e-4 warmup_steps=100",
         epochs=8,
@@ -183,7 +183,7 @@ EXPERIMENTS = (
         optimizer="adam",
         about="""The same network with a new head, all free from the start, as many epochs.
         python scripts/run.py --exp dogs_all_free --data-dir DIR
-        Not run yet.""",
+        Seed 0 at 128 px: overfitting after 7 epochs, test accuracy 0.434.""",
         **_FREEZE,
         learning_rate=1e-4,
         warmup_steps=100,
@@ -194,7 +194,7 @@ EXPERIMENTS = (
         optimizer="adam",
         about="""The head alone, on features that are computed once.
         python scripts/run.py --exp dogs_head_alone --data-dir DIR
-        Not run yet.""",
+        Seed 0 at 128 px: test accuracy 0.424.""",
         **_FREEZE,
         learning_rate=1e-3,
         freeze="backbone",

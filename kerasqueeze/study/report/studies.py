@@ -138,7 +138,8 @@ def _freezing(results: Sequence[Result]) -> str:
         )
         rows.append([r.settings["name"], told, _limits(r), _minutes(r)])
     arms = ("dogs_head_alone", "dogs_freeze_then_free", "dogs_all_free")
-    pairs = [*((arm, "dogs_all_free") for arm in arms[:2]), *((arm, "zero_training") for arm in arms)]
+    pairs = [*((arm, "dogs_all_free") for arm in arms[:2]), ("dogs_freeze_then_free", "fine_tuning_adam")]
+    pairs += [(arm, "zero_training") for arm in arms]
     return "\n\n".join(
         [
             table(["experiment", "phases", "test accuracy", "minutes of training and features"], rows),
