@@ -39,7 +39,7 @@ class Tiny(tfds.core.GeneratorBasedBuilder):
         return {"train": self._examples(12), "test": self._examples(3), "extra": self._examples(3)}
 
     def _generate_examples(self):
-        raise NotImplementedError
+        return iter(())
 
     @staticmethod
     def _examples(count):

@@ -10,97 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from kerasqueeze import history
-from kerasqueeze.errors import UserError
 from kerasqueeze.study import verdicts
 from kerasqueeze.study.figures import optimizers as optimizers_figure
+from kerasqueeze.study.report.study_tables import epochs_run, limits, mean_kept, minutes, of, of_optimizers
 from kerasqueeze.study.report.text import seen, table
 from kerasqueeze.study.results import Result, read
 from kerasqueeze.study.statistics import MARGIN
-from kerasqueeze.study.summary import OPTIMIZER_NAMES, intervals
-
-FREE = {"backbone": "frozen: the head alone", "all_but_last_stage": "last stage and head", "none": "all"}
-
-
-def of(results: Sequence[Result]) -> str:
-    """Return the tables that belong to the kinds of experiments among the results; "" if none does."""
-    parts = [epochs_by_freezing(results), optimizers(results)]
-    return "\n\n".join(part for part in parts if part)
-
-
-def epochs_by_freezing(results: Sequence[Result]) -> str:
-    """Return training loss and test accuracy by what trains and for how many epochs, and by optimizer.
-
-    It takes experiments of one phase that differ in the two, at least two parts of the network among them.
-    """
-    chosen = [r for r in results if r.trained and not r.settings.get("phases") and "freeze" in r.settings]
-    if len({r.settings["freeze"] for r in chosen}) < 2:
-        return ""
-    plain = [r for r in chosen if r.settings["optimizer"] != "momentum"]
-    counts = sorted({r.settings["epochs"] for r in plain})
-    rows = []
-    for count in counts:
-        cells = [next((r for r in plain if _key(r) == (part, count)), None) for part in FREE]
-        rows.append([str(count), *map(_loss_and_accuracy, cells)])
-    parts = [
-        "Training loss of the kept epoch; accuracy on the test photos:",
-        table(["epochs", *FREE.values()], rows),
-    ]
-    pairs = [
-        (r, other)
-        for r in chosen
-        for other in plain
-        if r.settings["optimizer"] == "momentum" and _key(r) == _key(other)
-    ]
-    if pairs:
-        rows = [
-            [f"{b.settings['epochs']}, {FREE[b.settings['freeze']]}", _loss_and_accuracy(b), _loss_and_accuracy(a)]
-            for a, b in sorted(pairs, key=lambda pair: pair[1].settings["epochs"])
-        ]
-        parts.append(table(["epochs", "Adam", "SGD with momentum 0.9"], rows))
-    return "\n\n".join(parts)
-
-
-def _key(result: Result) -> tuple[str, int]:
-    return result.settings["freeze"], result.settings["epochs"]
-
-
-def _loss_and_accuracy(result: Result | None) -> str:
-    if result is None:
-        return "not run"
-    return f"loss {_mean_kept(result, 'loss_train'):.3f}, accuracy {_limits(result)}"
-
-
-def optimizers(results: Sequence[Result]) -> str:
-    """Return a table of update rules from the same start; "" with fewer than three of them."""
-    chosen = of_optimizers(results)
-    if not chosen:
-        return ""
-    rows = [
-        [
-            OPTIMIZER_NAMES.get(r.settings["optimizer"], r.settings["optimizer"]),
-            f"{r.settings['learning_rate']:g}",
-            f"{_mean_kept(r, 'loss_train'):.3f}",
-            f"{_mean_kept(r, 'loss_val'):.3f}",
-            _limits(r),
-            str(len(r.runs)),
-        ]
-        for r in chosen
-    ]
-    headers = [
-        "update rule",
-        "rate, chosen by validation",
-        "training loss",
-        "validation loss",
-        "test accuracy",
-        "seeds",
-    ]
-    return table(headers, rows)
-
-
-def of_optimizers(results: Sequence[Result]) -> list[Result]:
-    """Return the experiments that compare update rules, at least three of them; none otherwise."""
-    found = [r for r in results if r.trained and r.settings["name"].startswith("optimizers_")]
-    return found if len(found) > 2 else []
 
 
 def _cars(results: Sequence[Result]) -> str:
@@ -109,10 +24,10 @@ def _cars(results: Sequence[Result]) -> str:
         [
             r.settings["name"],
             "/".join(run["outcome"] for run in r.runs.values()),
-            _epochs(r),
-            f"{_mean_kept(r, 'loss_val'):.3f}",
-            _limits(r),
-            _minutes(r),
+            epochs_run(r),
+            f"{mean_kept(r, 'loss_val'):.3f}",
+            limits(r),
+            minutes(r),
         ]
         for r in results
     ]
@@ -136,7 +51,7 @@ def _freezing(results: Sequence[Result]) -> str:
                 for phase in phases
             )
         )
-        rows.append([r.settings["name"], told, _limits(r), _minutes(r)])
+        rows.append([r.settings["name"], told, limits(r), minutes(r)])
     arms = ("dogs_head_alone", "dogs_freeze_then_free", "dogs_all_free")
     pairs = [*((arm, "dogs_all_free") for arm in arms[:2]), ("dogs_freeze_then_free", "fine_tuning_adam")]
     pairs += [(arm, "zero_training") for arm in arms]
@@ -152,17 +67,17 @@ def _as_reported(results: Sequence[Result]) -> str:
     rows = []
     for r in results:
         if not r.trained:
-            rows.append([f"{r.settings['name']}: the control", "0", "", "", _limits(r)])
+            rows.append([f"{r.settings['name']}: the control", "0", "", "", limits(r)])
             continue
         epochs: list[Any] = r.rows.to_dict("records")
         lowest, last = min(epochs, key=lambda row: row["loss_val"]), epochs[-1]
         rows.append(
             [
                 r.settings["name"],
-                _epochs(r),
+                epochs_run(r),
                 f"{lowest['loss_val']:.3f} at epoch {int(lowest['epoch'])}",
                 f"{last['loss_val']:.3f}, accuracy {last['accuracy_val']:.3f}",
-                _limits(r),
+                limits(r),
             ]
         )
     headers = ["experiment", "epochs", "lowest validation loss", "last epoch's", "test accuracy"]
@@ -300,30 +215,3 @@ def _cut_down(results: Sequence[Result]) -> str:
         f"{results[0].data['test']:,} to test; {' and '.join(map(str, sizes))} pixels; {counted} "
         f"seed{'' if seeds == [1] else 's'} each."
     )
-
-
-def _mean_kept(result: Result, column: str) -> float:
-    """Return the mean over seeds of a column of the history in the epoch whose weights were kept."""
-    values = []
-    for seed, run in result.runs.items():
-        rows = result.rows[result.rows["seed"] == seed]
-        epoch = int(rows["epoch"].max()) if result.settings.get("keep") == "last" else run["best_epoch"]
-        values.append(float(rows.loc[rows["epoch"] == epoch, column].iloc[0]) if epoch else float("nan"))
-    return sum(values) / len(values)
-
-
-def _limits(result: Result) -> str:
-    try:
-        found = intervals(result)["accuracy"]
-    except UserError:
-        return "not scored"
-    return f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]"
-
-
-def _epochs(result: Result) -> str:
-    return "/".join(str(run["epochs"]) for run in result.runs.values())
-
-
-def _minutes(result: Result) -> str:
-    seconds: list[Any] = [run["seconds"] for run in result.runs.values()]
-    return f"{sum(seconds) / len(seconds) / 60:.1f}"

@@ -10,7 +10,7 @@ from kerasqueeze.files import whole_file, write_text
 from kerasqueeze.study import confusion, evidence, experiments, questions
 from kerasqueeze.study.figures import curves, experiment
 from kerasqueeze.study.questions import Question
-from kerasqueeze.study.report import html, origin, sections, speed, studies, text, verdicts
+from kerasqueeze.study.report import html, origin, sections, speed, studies, study_tables, text, verdicts
 from kerasqueeze.study.results import Result, read
 from kerasqueeze.study.statistics import MARGIN
 
@@ -117,7 +117,7 @@ def compose(material: Material) -> str:
         sections.protocol(results),
         sections.outcomes(results),
         *(verdicts.section(kind, asked, margin) for kind in ("optimizer", "pretraining", "control")),
-        studies.of(results),
+        study_tables.of(results),
         sections.courses(results, asked),
         sections.classes(results),
         sections.layers(results, out),
