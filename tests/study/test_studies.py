@@ -77,6 +77,10 @@ def test_a_study_in_a_folder_is_a_chapter_of_the_report(tmp_path):
     assert "### 196 models of cars" in chapter and f"Guessing gives {1 / 3:.4f}" in chapter
     assert re.search(r"- .*cars_fine_tuning_adam", chapter)
     assert "cars" not in text[: text.index("## Other studies")]
+    synthetic.make(tmp_path, "freeze/dogs_all_free", [0])
+    report.write(tmp_path)
+    missing = next(line for line in (tmp_path / "REPORT.md").read_text().splitlines() if "**Not here**" in line)
+    assert "dogs_head_alone" in missing and "dogs_all_free" not in missing
 
 
 def test_changed_files_of_a_study_are_refused(tmp_path):

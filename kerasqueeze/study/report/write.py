@@ -96,12 +96,13 @@ def gather(
     dataset = found[0].data["name"]
     known = [name for name, arm in experiments.EXPERIMENTS.items() if arm.dataset == dataset]
     wanted = names or list(dict.fromkeys([*known, *scored]))
-    missing = [name for name in wanted if name not in {result.name for result in found}]
+    others = {} if names else studies.gather(out)
+    shown = {result.name for results in (found, *others.values()) for result in results}
+    missing = [name for name in wanted if name not in shown]
     asked = questions.ask(found)
     for question in asked:
         if question.kind == "optimizer":
             evidence.check_pair_is_complete(question.a, question.b)
-    others = {} if names else studies.gather(out)
     return Material(out, found, missing, asked, margin, others)
 
 
