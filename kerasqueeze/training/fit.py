@@ -80,7 +80,7 @@ def fit(run: Run, model: keras.Model, network: keras.Model, states: States, jit:
     first, begins_at, steps_before = resume.found_phase
     if epoch or step:
         progress.say(f"{run}: goes on after {epoch} epochs and {step} steps")
-    told, all_phases, of_features = [], phases.of(run.experiment), 0.0
+    all_phases = phases.of(run.experiment)
     last: keras.optimizers.Optimizer | None = None
     try:
         with resume.on_signals():
@@ -93,7 +93,6 @@ def fit(run: Run, model: keras.Model, network: keras.Model, states: States, jit:
                         int(last.iterations) if phase.keep_state and last is not None else 0,
                     )
                 ready = _prepare(run, model, network, phase, number, steps_before, jit)
-                of_features += ready.seconds
                 if phase.keep_state and last is not None:
                     optimizers.take_over(ready.model, last)
                 resume.begin_phase(number, begins_at, steps_before)
@@ -110,8 +109,14 @@ def fit(run: Run, model: keras.Model, network: keras.Model, states: States, jit:
                         callbacks=[stop, start, writer, AveragedWeights(), layers, shown, resume],
                     )
                 last, epoch = ready.model.optimizer, len(writer.rows())
-                told.append(
-                    {"free": phase.free, "outcome": stop.outcome, "epochs": epoch - begins_at, "front": ready.about}
+                resume.ended.append(
+                    {
+                        "free": phase.free,
+                        "outcome": stop.outcome,
+                        "epochs": epoch - begins_at,
+                        "front": ready.about,
+                        "seconds_of_features": ready.seconds,
+                    }
                 )
                 if stop.outcome == "diverged":
                     break
@@ -123,8 +128,8 @@ def fit(run: Run, model: keras.Model, network: keras.Model, states: States, jit:
         "reason": stop.reason,
         "epochs": len(rows),
         "best_epoch": stop.best_epoch,
-        "phases": told,
-        "seconds": sum(row["seconds"] for row in rows) + of_features,
+        "phases": resume.ended,
+        "seconds": sum([row["seconds"] for row in rows] + [phase["seconds_of_features"] for phase in resume.ended]),
     }
 
 

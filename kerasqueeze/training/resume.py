@@ -40,6 +40,9 @@ class Resume(keras.callbacks.Callback):
         start: Whether training has started is kept.
         writer: Its rows are kept.
         network: The network of which the fitted model may be a part: its other weights are kept as well.
+
+    Attributes:
+        ended: What the record says of the phases that have ended; whoever ends one adds it.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Resume(keras.callbacks.Callback):
         self.stop, self.start, self.writer, self.network = stop, start, writer, network
         self.signal: int | None = None
         self.phase, self.begins_at, self.steps_before = 1, 0, 0
+        self.ended: list[dict[str, Any]] = [] if found is None else list(found[1].get("ended", []))
         self._left: tuple[list[np.ndarray], dict[str, Any]] | None = None
 
     @property
@@ -158,6 +162,7 @@ class Resume(keras.callbacks.Callback):
             "phase": self.phase,
             "begins_at": self.begins_at,
             "steps_before": self.steps_before,
+            "ended": list(self.ended),
         }
 
     def _leave(self, where: str) -> None:
