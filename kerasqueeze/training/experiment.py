@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from kerasqueeze.errors import UserError, unknown
-from kerasqueeze.training.phases import FREE, total_epochs
+from kerasqueeze.training.phases import FREE, told_by_every, total_epochs
 from kerasqueeze.training.phases import of as phases_of
 from kerasqueeze.training.settings import Choices, Range, fields
 
@@ -217,7 +217,10 @@ class Experiment:
             if key not in known:
                 raise unknown("setting", key, known)
             known[key].check_type(value)
-        if "optimizer" in changes and "learning_rate" not in changes:
+        in_every_phase = told_by_every(str(changes.get("phases", self.phases)))
+        for key in in_every_phase & (changes.keys() - {"epochs"}):
+            raise UserError(f"{key} does nothing here: each of the phases has its own; change the phases")
+        if "optimizer" in changes and "learning_rate" not in changes and "learning_rate" not in in_every_phase:
             ratio = usual_rate(changes["optimizer"]) / usual_rate(self.optimizer)
             changes["learning_rate"] = float(f"{self.learning_rate * ratio:.12g}")
         if changes.get("phases", "").strip() and "epochs" not in changes:

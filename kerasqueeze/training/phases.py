@@ -74,6 +74,11 @@ def total_epochs(text: str) -> int | None:
     return None if None in counts else sum(_value("epochs", str(count)) for count in counts)
 
 
+def told_by_every(text: str) -> set[str]:
+    """Return the settings that each of the phases in `text` has for itself."""
+    return set.intersection(*(set(_read(part)) for part in text.split(";"))) if text.strip() else set()
+
+
 def _read(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for word in text.split():

@@ -78,6 +78,26 @@ def test_phases_that_cannot_be_meant_are_refused(changes, said):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"phases": "epochs=1; epochs=1 optimizer_options=nope=1"}, "unknown option of adam 'nope'"),
+        ({"phases": "epochs=1; epochs=1 optimizer=optax:lbfgs"}, "optax:lbfgs cannot be used here"),
+    ],
+)
+def test_a_later_phases_optimizer_is_refused_before_training(changes, said, tmp_path):
+    with pytest.raises(UserError, match=said):
+        runner.run(TINY.override(**changes), [0], out=tmp_path)
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_setting_that_every_phase_has_for_itself_is_not_overridden_in_vain():
+    phased = TINY.override(phases="free=head epochs=1 learning_rate=0.1; epochs=1 learning_rate=0.2")
+    with pytest.raises(UserError, match="learning_rate does nothing here"):
+        phased.override(learning_rate=0.5)
+    assert TINY.override(phases="epochs=1 learning_rate=0.1; epochs=1").override(learning_rate=0.5).learning_rate == 0.5
+
+
 def test_a_stage_that_is_none_is_refused_before_training(tmp_path):
     with pytest.raises(UserError, match=r"unknown stage 'fire99'; choose from: all, conv1, conv10"):
         runner.run(TINY.override(phases="free=fire99 epochs=1"), [0], out=tmp_path)
@@ -266,6 +286,8 @@ def test_stopped_in_any_phase(never_stopped, tmp_path, monkeypatch, saved):
     found = history.read_json(history.json_path(tmp_path, "tiny"))["runs"]["0"]
     for key in ("outcome", "best_epoch", "epochs", "test"):
         assert found[key] == record["runs"]["0"][key]
+    for key in ("free", "outcome", "epochs"):
+        assert [phase[key] for phase in found["phases"]] == [phase[key] for phase in record["runs"]["0"]["phases"]]
 
 
 def test_the_optimizers_state_is_taken_over():

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasqueeze.errors import UserError, unknown
+from kerasqueeze.training import phases
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.optimizers import adam, from_optax, others, schedules
 from kerasqueeze.training.optimizers.observed import Observed
@@ -86,12 +87,13 @@ def build(
 
 
 def check(experiment: Experiment) -> None:
-    """Refuse options that the rule does not take, before anything else is done.
+    """Refuse, before anything else is done, what a phase's rule does not take, and rules that need more than gradients.
 
     Raises:
-        UserError: In the words of `build`.
+        UserError: In the words of `build`, or of the rule.
     """
-    build(experiment, 1)
+    for phase in phases.of(experiment):
+        build(phase.settings, 1).build([keras.Variable([[0.0]], name="kernel")])
 
 
 def parse_options(text: str) -> dict[str, Any]:
