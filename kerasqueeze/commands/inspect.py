@@ -45,7 +45,7 @@ def main(arguments: argparse.Namespace) -> None:
     set_lowering(arguments.lowering)
     for experiment in chosen:
         found = inspection.run(
-            experiment, runner.photos(experiment, arguments.data_dir), arguments.seed, arguments.steps
+            experiment, runner.load_photos(experiment, arguments.data_dir), arguments.seed, arguments.steps
         )
         print(f"# {experiment.name}\n", quiz.table(found), "", sep="\n")
         print(quiz.answers(found, inspection.against_sgd()))

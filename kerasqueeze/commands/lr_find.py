@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> None:
 
     set_lowering(arguments.lowering)
     for experiment in chosen:
-        data = runner.photos(experiment, arguments.data_dir)
+        data = runner.load_photos(experiment, arguments.data_dir)
         found = lr_range.run(
             experiment, data, arguments.seed, low=arguments.low, high=arguments.high, steps=arguments.steps
         )

@@ -73,7 +73,7 @@ def build(
     if not isinstance(weights, str | PathLike | None):
         raise UserError(f"weights has to be None, 'imagenet' or the path of a file. Received: weights={weights!r}")
     if PEERS[name].hidden and image_size is None:
-        raise UserError(f"{name} has fully connected layers and needs images of one size. Received: image_size=None")
+        raise UserError(f"{name} has fully connected layers and needs images of one size; give image_size alone")
     inputs = keras.Input((image_size, image_size, 3))
     features = _features(name, _preprocessed(inputs, name, weights), weights, width)
     x = _hidden(features, PEERS[name].hidden, dropout)

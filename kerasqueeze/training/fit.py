@@ -75,13 +75,13 @@ def fit(run: Run, model: keras.Model, network: keras.Model, states: States, jit:
     writer = HistoryWriter(run.history_path, run.seed, run.photos_per_epoch)
     layers = LayersWriter(run.layers_path, run.seed)
     resume = Resume(states, states.newest(), stop, start, writer, network)
-    shown = Progress(str(run))
     epoch, step = resume.position
     first, begins_at, steps_before = resume.found_phase
     if epoch or step:
         progress.say(f"{run}: goes on after {epoch} epochs and {step} steps")
     all_phases = phases.of(run.experiment)
     last: keras.optimizers.Optimizer | None = None
+    shown: Progress | None = None
     try:
         with resume.on_signals():
             for number, phase in enumerate(all_phases, start=1):
@@ -92,11 +92,12 @@ def fit(run: Run, model: keras.Model, network: keras.Model, states: States, jit:
                         epoch,
                         int(last.iterations) if phase.keep_state and last is not None else 0,
                     )
+                shown = Progress(str(run) if len(all_phases) == 1 else f"{run} phase {number}")
                 ready = _prepare(run, model, network, phase, number, steps_before, jit)
                 if phase.keep_state and last is not None:
                     optimizers.take_over(ready.model, last)
                 resume.begin_phase(number, begins_at, steps_before)
-                writer.phase, shown.label = number, str(run) if len(all_phases) == 1 else f"{run} phase {number}"
+                writer.phase = number
                 goal = begins_at + phase.epochs
                 with ready.feed.into(ready.model, phase.settings.batch_size):
                     ready.model.fit(
@@ -121,7 +122,8 @@ def fit(run: Run, model: keras.Model, network: keras.Model, states: States, jit:
                 if stop.outcome == "diverged":
                     break
     finally:
-        shown.close()
+        if shown is not None:
+            shown.close()
     rows = writer.rows()
     return {
         "outcome": stop.outcome if start.started or stop.outcome == "diverged" else "never started",

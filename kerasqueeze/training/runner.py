@@ -69,7 +69,7 @@ def run(
     """
     weights = _check_settings(experiment)
     data = _load(experiment, data_dir, on_broken)
-    photos_of_feed = Feed(feed, data.train, data.validation)
+    photos = Feed(feed, data.train, data.validation)
     found = record.empty(experiment, data, weights)
     decisive = _decisive(found)
 
@@ -83,7 +83,7 @@ def run(
     finished = record.earlier_runs(path, found)
 
     def train(seed: int) -> None:
-        one = Run(experiment, seed, data, photos_of_feed, out)
+        one = Run(experiment, seed, data, photos, out)
         if str(seed) in record.earlier_runs(path, found):
             by_now = (
                 "finished already (--fresh starts over)" if str(seed) in finished else "finished by another process"
@@ -98,7 +98,7 @@ def run(
     return {**found, "runs": record.earlier_runs(path, found)}
 
 
-def photos(experiment: Experiment, data_dir: Path | None = None, on_broken: str = "fatal") -> datasets.DataSet:
+def load_photos(experiment: Experiment, data_dir: Path | None = None, on_broken: str = "fatal") -> datasets.DataSet:
     """Return an experiment's photos, after all checks that `run` makes.
 
     Raises:
