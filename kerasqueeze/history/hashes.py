@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasqueeze.errors import UserError
 from kerasqueeze.history.paths import csv_path, layers_path, predictions_path
-from kerasqueeze.history.rows import read_csv, read_layers, read_predictions
+from kerasqueeze.history.rows import PROBABILITIES, read_csv, read_layers, read_predictions
 from kerasqueeze.startup import imports
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def check_rows(out: Path, experiment: str, runs: dict[str, dict[str, Any]]) -> N
 def _hash(rows: pd.DataFrame) -> str:
     found = hashlib.sha256()
     plain = "phase" in rows and (rows["phase"] == 1).all()  # as all were before there were phases
-    for name, column in rows.drop(columns=["seed", "phase"] if plain else "seed").items():
+    lacking = [name for name in PROBABILITIES if name in rows and rows[name].isna().all()]  # as before they were kept
+    for name, column in rows.drop(columns=["seed", *lacking, *(["phase"] if plain else [])]).items():
         found.update(f"{name}\n".encode())
         if pd.api.types.is_numeric_dtype(column.dtype):
             with np.errstate(over="ignore"):  # infinite in float32 as well

@@ -14,7 +14,8 @@ COLUMNS = (
     "seconds",
     "images_per_second",
 )
-PREDICTION_COLUMNS = ("seed", "photo", "label", "predicted")
+PREDICTION_COLUMNS = ("seed", "photo", "label", "predicted", "confidence", "calibrated")
+"""The last two: the probability of the predicted class, as the network gives it and at the fitted temperature."""
 LAYER_COLUMNS = (
     "seed",
     "epoch",

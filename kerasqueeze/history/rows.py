@@ -20,12 +20,16 @@ else:
     pd = imports.lazily("pandas")
 
 
+WHOLE = PREDICTION_COLUMNS[:4]
+PROBABILITIES = PREDICTION_COLUMNS[4:]
+
+
 def read_predictions(path: Path) -> pd.DataFrame:
     """Read the predictions for the test photos.
 
     Returns:
-        Columns `PREDICTION_COLUMNS`, whole numbers: a row for each seed and photo, sorted by them; `photo` counts the
-        test photos from 0.
+        Columns `PREDICTION_COLUMNS`: a row for each seed and photo, sorted by them; `photo` counts the test photos from
+        0. The probabilities are NaN where an earlier version wrote none.
 
     Raises:
         UserError: If the file is missing or is not such a file.
@@ -35,21 +39,41 @@ def read_predictions(path: Path) -> pd.DataFrame:
         raise UserError(
             f"no predictions at {path}; run the experiment anew: python scripts/run.py --exp {name} --fresh"
         )
-    frame = tables.read(path, "run the experiment anew, with --fresh", PREDICTION_COLUMNS, whole=PREDICTION_COLUMNS)
+    added = dict.fromkeys(PROBABILITIES, np.nan)
+    frame = tables.read(path, "run the experiment anew, with --fresh", PREDICTION_COLUMNS, WHOLE, added=added)
     if frame.duplicated(["seed", "photo"]).any():
         raise UserError(f"{path} holds a photo of one seed twice; run the experiment anew, with --fresh")
     return frame.sort_values(["seed", "photo"], ignore_index=True)
 
 
-def write_predictions(path: Path, seed: int, labels: np.ndarray, predicted: np.ndarray) -> None:
-    """Write the predictions of one seed beside those of the others: true and predicted classes, (N,) each."""
+def write_predictions(
+    path: Path,
+    seed: int,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    confidence: np.ndarray | None = None,
+    calibrated: np.ndarray | None = None,
+) -> None:
+    """Write the predictions of one seed beside those of the others.
+
+    Args:
+        path: The CSV file.
+        seed: The seed.
+        labels: True classes (N,).
+        predicted: Predicted classes (N,).
+        confidence: Probabilities of the predicted classes (N,), if they are known.
+        calibrated: The same at the fitted temperature.
+    """
+    known = {"confidence": confidence, "calibrated": calibrated}
+    shares = {name: np.nan if found is None else np.asarray(found, float).round(6) for name, found in known.items()}
     rows = pd.DataFrame({"seed": seed, "photo": np.arange(len(labels)), "label": labels, "predicted": predicted})
+    rows = rows.astype(int).assign(**shares)
     with locked(path):
         if path.exists():
             earlier = read_predictions(path)
             rows = pd.concat([earlier[earlier["seed"] != seed], rows], ignore_index=True)
         with whole_file(path) as part:
-            rows.astype(int).sort_values(["seed", "photo"]).to_csv(part, index=False, lineterminator="\n")
+            rows.sort_values(["seed", "photo"]).to_csv(part, index=False, lineterminator="\n")
 
 
 def read_csv(path: Path) -> pd.DataFrame:

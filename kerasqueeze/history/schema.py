@@ -80,6 +80,7 @@ RUN = {
     **dict.fromkeys(("code?", "git_revision?", "initial_weights?", "first_batch?"), _or_null(TEXT)),
     "validation?": {"*": _or_null(NUMBER)},
     "test?": TEST,
+    "temperature?": NUMBER,
     **{key: {"*": PLAIN} for key in ("versions?", "hardware?", "numerics?")},
     "rows?": {"*": TEXT},
 }

@@ -41,8 +41,9 @@ def read(
         UserError: One line that names the file and what is wrong with it.
     """
     frame = any_table(path, remedy)
-    for name, value in (added or {}).items():
-        if name not in frame.columns and len(frame.columns) == len(columns) - 1:
+    lacking = {name: value for name, value in (added or {}).items() if name not in frame.columns}
+    if tuple(frame.columns) == tuple(name for name in columns if name not in lacking):
+        for name, value in lacking.items():
             frame.insert(list(columns).index(name), name, value)
     if tuple(frame.columns) != tuple(columns):
         found = ", ".join(map(str, frame.columns))

@@ -9,8 +9,10 @@ from kerasqueeze import history
 from kerasqueeze.data import datasets
 from kerasqueeze.errors import UserError
 from kerasqueeze.locks import locked
+from kerasqueeze.models.card import Card
 from kerasqueeze.training import numerics, provenance
 from kerasqueeze.training.experiment import Experiment, completed
+from kerasqueeze.training.run import Run
 
 
 def empty(experiment: Experiment, data: datasets.DataSet, weights: dict[str, str | None]) -> dict[str, Any]:
@@ -30,6 +32,36 @@ def empty(experiment: Experiment, data: datasets.DataSet, weights: dict[str, str
         "code": provenance.of_code(),
         "runs": {},
     }
+
+
+ORIGIN = ("outcome", "best_epoch", "code", "git_revision", "versions", "validation", "test", "finished")
+"""What of a run's record a model card repeats."""
+
+
+def card(run: Run, found: dict[str, Any], result: dict[str, Any]) -> Card:
+    """Return what the saved network says about itself.
+
+    Args:
+        run: The run.
+        found: Its experiment's record.
+        result: The run's own entry in it.
+    """
+    settings, data = run.experiment, run.data
+    origin = {
+        "experiment": found["experiment"],
+        "seed": run.seed,
+        "data": {key: value for key, value in found["data"].items() if key != "class_names"},
+        "weights": found["weights"],
+        **{key: result[key] for key in ORIGIN if key in result},
+    }
+    return Card(
+        class_names=tuple(data.class_names),
+        image_size=settings.image_size,
+        resize=settings.resize,
+        network_size=settings.enlarge,
+        temperature=result["temperature"],
+        origin=origin,
+    )
 
 
 def models(out: Path) -> Path:

@@ -18,10 +18,10 @@ from kerasqueeze.data import datasets
 from kerasqueeze.data.pipeline import Batches
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import cache_dir, whole_file
-from kerasqueeze.models import backbones, stages
+from kerasqueeze.models import backbones, card, stages
 from kerasqueeze.models.imagenet_classes import imagenet_numbers
 from kerasqueeze.startup import hugepages
-from kerasqueeze.training import numerics, optimizers, provenance, record
+from kerasqueeze.training import calibration, numerics, optimizers, provenance, record
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.feed import Feed
 from kerasqueeze.training.fit import Jit, fit
@@ -133,12 +133,15 @@ def _train(
     result = fit(run, model, network, states, jit)
     stages.free(network, "all")
     began = time.perf_counter()
-    result["validation"], _ = score(model, run.data.validation)
+    result["validation"], logits = score(model, run.data.validation)
+    result["temperature"] = calibration.fit_temperature(logits, run.data.validation.labels)
     if score_test:
-        result["test"], predicted = score(model, run.data.test)
-        history.write_predictions(run.predictions_path, run.seed, run.data.test.labels, predicted)
+        result["test"], logits = score(model, run.data.test)
+        sure = [calibration.confidence(logits, temperature) for temperature in (1.0, result["temperature"])]
+        history.write_predictions(run.predictions_path, run.seed, run.data.test.labels, logits.argmax(-1), *sure)
     with whole_file(run.network_path) as part:
         network.save(part)
+        card.add(part, record.card(run, found, {**result, **about}))
     result["seconds"] = round(result["seconds"] + time.perf_counter() - began, 1)
     result["finished"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     rows = history.hash_rows(run.out, run.experiment.name, [run.seed])[run.seed]
