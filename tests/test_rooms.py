@@ -11,9 +11,10 @@ import pytest
 import kerasqueeze
 
 PACKAGE = Path(kerasqueeze.__file__).parent
-COMMON = {"errors", "files", "locks", "progress"}
+COMMON = {"class_names", "errors", "files", "locks", "progress"}
 ALLOWED = {
     "errors": set(),
+    "class_names": set(),
     "files": {"errors"},
     "progress": set(),
     "locks": set(),
@@ -23,8 +24,9 @@ ALLOWED = {
     "data": COMMON,
     "training": COMMON | {"history", "startup", "models", "data"},
     "study": COMMON | {"history", "training.experiment"},
-    "bench": COMMON | {"history", "startup", "models", "data", "training", "study"},
-    "commands": COMMON | {"history", "startup", "models", "data", "training", "study", "bench"},
+    "deploy": COMMON | {"history", "startup", "models", "data"},
+    "bench": COMMON | {"history", "startup", "models", "data", "training", "study", "deploy"},
+    "commands": COMMON | {"history", "startup", "models", "data", "training", "study", "bench", "deploy"},
     "__init__": {"startup.command", "startup.xla", "models.squeezenet"},
     "__main__": {"commands.main"},
 }
@@ -70,7 +72,7 @@ def test_imports_point_one_way(room):
             assert allowed, f"{path.relative_to(PACKAGE)} imports {name}"
 
 
-@pytest.mark.parametrize(("room", "users"), [("bench", {"commands"}), ("commands", {"__main__"})])
+@pytest.mark.parametrize(("room", "users"), [("bench", {"commands"}), ("commands", {"__main__"}), ("deploy", {"bench", "commands"})])
 def test_a_room_at_the_top_is_used_by_nobody_but(room, users):
     used_by = {other for other in ALLOWED for path in files(other) for name in imports(path) if is_in(name, room)}
     assert used_by - {room} == users

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from kerasqueeze import history
+from kerasqueeze.class_names import readable
 from kerasqueeze.errors import UserError
-from kerasqueeze.study import names
 
 METRICS = ("accuracy", "top5", "precision", "recall")
 
@@ -59,10 +59,8 @@ class Result:
 
     @property
     def class_names(self) -> list[str]:
-        """Names of the classes to read (`names.readable`), or "class 7" where none are recorded."""
-        return names.readable(
-            self.data.get("class_names") or [f"class {label}" for label in range(self.data["classes"])]
-        )
+        """Names of the classes to read (`class_names.readable`), or "class 7" where none are recorded."""
+        return readable(self.data.get("class_names") or [f"class {label}" for label in range(self.data["classes"])])
 
     def test(self, metric: str) -> dict[int, float]:
         """Return a metric on the test photos by seed.

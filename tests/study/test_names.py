@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from synthetic import make
 
-from kerasqueeze import history
-from kerasqueeze.study import names, report
+from kerasqueeze import class_names, history
+from kerasqueeze.study import report
 from kerasqueeze.study.figures import drawing
 from kerasqueeze.study.figures import experiment as figures
 from kerasqueeze.study.results import read
@@ -94,8 +94,8 @@ def written(tmp_path_factory):
 
 
 def test_names_are_readable_on_one_line_and_no_two_alike():
-    assert names.readable(ODD) == READABLE
-    assert names.readable(["a_b", "a b", "c"]) == ["a b (class 0)", "a b (class 1)", "c"]
+    assert class_names.readable(ODD) == READABLE
+    assert class_names.readable(["a_b", "a b", "c"]) == ["a b (class 0)", "a b (class 1)", "c"]
 
 
 def test_the_record_keeps_the_names_as_they_are(written):
