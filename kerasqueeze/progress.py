@@ -38,7 +38,7 @@ def warn(text: str, stream: TextIO | None = None) -> None:
     stream = stream or sys.stderr
     if stream is None:  # closed when the process started
         return
-    with suppress(OSError, ValueError), _above_bars(stream):
+    with suppress(OSError, ValueError), above_bars(stream):
         stream.write(f"{text}\n")
         stream.flush()
 
@@ -100,6 +100,6 @@ def _bars() -> Any:
     return Bar
 
 
-def _above_bars(stream: TextIO) -> AbstractContextManager[Any]:
+def above_bars(stream: TextIO) -> AbstractContextManager[Any]:
     """While the block runs, take the bars off the terminal."""
     return _bars().external_write_mode(file=stream) if _bars.cache_info().currsize else nullcontext()

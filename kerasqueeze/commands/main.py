@@ -18,6 +18,11 @@ COMMANDS = {
     "sweep": "train over a grid of learning rates, by validation alone",
     "lr-find": "find a learning rate by a short training along a rising one",
     "inspect": "say what of a network learns, and what the optimizer does to every layer",
+    "predict": "classify photos with a trained network",
+    "evaluate": "score a trained network on photos of one's own, a folder a class",
+    "explain": "show where in a photo a trained network sees its classes",
+    "worst": "draw the photos that a trained network is most wrong about",
+    "export": "write a trained network for ONNX Runtime, LiteRT and others, checked against Keras",
     "bench": "measure speed against stock Keras, PyTorch and ONNX Runtime",
     "check-port": "prove that ported weights predict what torchvision predicts",
 }

@@ -66,6 +66,13 @@ def seed(text: str) -> int:
     return found[0]
 
 
+def count(text: str) -> int:
+    """Read a whole number from 1 up."""
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:12]) <= 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range; expected a whole number from 1 up, such as 5")
+    return int(text)
+
+
 def share(text: str) -> float:
     """Read a number above 0 and below 1."""
     try:
@@ -118,6 +125,22 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     """Add the option that says where the photos are."""
     parser.add_argument(
         "--data-dir", type=path, metavar="DIR", help="where the photos are (default: the data set's own place)"
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a trained network and what computes it."""
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="MODEL",
+        help="a .keras, .onnx or .tflite file, or imagenet:squeezenet1_1 (or 1_0) for ImageNet's own classes",
+    )
+    parser.add_argument("--weights", metavar="FILE", help="weights of imagenet:NAME (default: downloaded once)")
+    parser.add_argument(
+        "--runtime",
+        choices=("keras", "onnx", "litert"),
+        help="what computes it; a .keras file is exported for another than its own once (default: the file's own)",
     )
 
 

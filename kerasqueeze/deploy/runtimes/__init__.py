@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kerasqueeze.deploy.classifier import Classifier
 from kerasqueeze.errors import UserError, unknown
+from kerasqueeze.startup.command import begin
 
 RUNTIMES = {"keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
 """By name the suffix of the files that it reads."""
@@ -36,6 +37,8 @@ def open_model(model: str, runtime: str | None = None, weights: str | None = Non
         return open_model(str(kept.exported(model, weights, runtime)))
     if runtime not in (None, found):
         raise UserError(f"{model!r} is for the runtime {found}, not {runtime}; export the .keras file for {runtime}")
+    if found == "keras":
+        begin()  # a command loads Keras when it has read its options
     module = importlib.import_module(f"kerasqueeze.deploy.runtimes.{found}_runtime")
     if model.startswith(IMAGENET):
         return module.imagenet(model.removeprefix(IMAGENET), weights)

@@ -1,0 +1,33 @@
+"""Exported files that a command needs on its way, kept in the cache."""
+
+import hashlib
+from pathlib import Path
+
+from kerasqueeze import __version__
+from kerasqueeze.deploy.runtimes import RUNTIMES
+from kerasqueeze.deploy.runtimes import open_model as open_any
+from kerasqueeze.files import cache_dir
+from kerasqueeze.locks import locked
+
+
+def exported(model: str, weights: str | None, runtime: str) -> Path:
+    """Return a `.keras` file, or "imagenet:NAME", exported for another runtime: anew where the cache has none.
+
+    Raises:
+        UserError: There is no such model, or it cannot be exported.
+    """
+    found = hashlib.sha256(f"{__version__}\n{model}\n".encode())
+    for path in (model, weights):
+        if path and Path(path).is_file():
+            with Path(path).open("rb") as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+    path = (
+        cache_dir() / "exported" / f"{Path(model).stem.replace(':', '_')}_{found.hexdigest()[:16]}{RUNTIMES[runtime]}"
+    )
+    with locked(path):
+        if not path.exists():
+            classifier = open_any(model, "keras", weights)
+            from kerasqueeze.deploy.export import run  # Keras, which what is kept already does not need
+
+            run.export(classifier, path, runtime)
+    return path

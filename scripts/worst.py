@@ -1,0 +1,8 @@
+"""See kerasqueeze/commands/worst.py: the same as `kerasqueeze worst`, which --help explains."""
+
+__command__ = True  # see kerasqueeze/startup/command.py
+
+from kerasqueeze.commands import main
+
+if __name__ == "__main__":
+    main.script("worst")
