@@ -8,8 +8,8 @@ The file takes RGB uint8 pixels, any number of images, gives probabilities, and 
 is run by its own runtime and compared with Keras on --photos; where it disagrees, the command ends with 2 and leaves
 nothing. The same network gives the same bytes.
 
-onnx: for ONNX Runtime; weights as float32, float16, int8, or int6, which is rounded by what the photos (--photos, of the
-network's own kind) make of it and written compressed, .onnx.xz. litert: a .tflite file; float32, float16 or int8.
+onnx: for ONNX Runtime; weights as float32, float16, int8, or int6, rounded by what photos of
+the network's own kind (--photos) make of it and written compressed, .onnx.xz. litert: .tflite; float32, float16, int8.
 safetensors: the weights with the network's configuration, for `--model` and other programs. saved_model: a zip of
 TensorFlow's format, which needs TensorFlow.
 """
@@ -75,9 +75,7 @@ def main(arguments: argparse.Namespace) -> None:
         )
     agreement = run.export(classifier, path, arguments.format, arguments.quantize, images, calibration)
     if images is None:
-        progress.say(
-            f"compared on cut-outs of two photos, {check.sample_images.__defaults__[0]} images; --photos is better"
-        )
+        progress.say(f"compared on cut-outs of two photos, {check.SAMPLES} images; --photos is better")
     print(f"{path} ({path.stat().st_size:,} bytes) {agreement}")
 
 

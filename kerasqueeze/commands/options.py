@@ -94,6 +94,13 @@ def path(text: str) -> Path:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def folder(path: Path | None) -> Path:
+    """Return a folder that has to be there."""
+    if path is None or not path.is_dir():
+        raise UserError(f"{str(path)!r} is not a folder; name the one that holds the photos: --data-dir DIR")
+    return path
+
+
 def check_out(out: Path, *folders: str) -> None:
     """Refuse a folder for results that cannot be written to, before any work is done for it.
 

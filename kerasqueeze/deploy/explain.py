@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from kerasqueeze.deploy.classifier import Classifier
+from kerasqueeze.deploy.classifier import Classifier, top
 from kerasqueeze.errors import UserError
 
 EXACT, GRADIENT = "class activation map", "Grad-CAM"
@@ -58,9 +58,8 @@ def explain(classifier: Classifier, image: np.ndarray, classes: Sequence[int] | 
     else:
         logits, maps, kind = classifier.logits(image[None]), None, GRADIENT
     probabilities = classifier.calibrated(logits)[0]
-    if isinstance(classes, int):
-        classes = np.argsort(-probabilities, kind="stable")[:classes].tolist()
-    chosen = tuple(int(number) for number in classes)
+    most_probable = top(probabilities, classes) if isinstance(classes, int) else classes
+    chosen = tuple(int(number) for number in most_probable)
     shown = grad_cam(classifier, image, chosen) if maps is None else np.moveaxis(maps[0][..., list(chosen)], -1, 0)
     return Explanation(chosen, shown, probabilities, kind)
 

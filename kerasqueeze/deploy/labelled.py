@@ -3,7 +3,7 @@
 import difflib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from kerasqueeze.class_names import readable
 from kerasqueeze.data import datasets, listing
 from kerasqueeze.data.decode import BrokenPhoto
 from kerasqueeze.deploy.classifier import BATCH, Classifier
-from kerasqueeze.deploy.photos import Photo, decoded, find
+from kerasqueeze.deploy.photos import Photo, decoded, find, prepare
 from kerasqueeze.errors import UserError
 
 _WORDNET = re.compile(r"n\d{8}(?!\d)")
@@ -30,6 +30,7 @@ class Scored:
         logits: (N, C).
         classes: The network's numbers of the classes that the photos have, sorted.
         broken: Why each of the others could not be read, by name.
+        pixels: Returns the uint8 RGB image (S, S, 3) of one of the N photos.
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,7 @@ class Scored:
     logits: np.ndarray
     classes: tuple[int, ...]
     broken: dict[str, str]
+    pixels: Callable[[int], np.ndarray]
 
 
 def of_folder(classifier: Classifier, folder: Path, unknown: str = "fatal") -> Scored:
@@ -62,14 +64,14 @@ def of_folder(classifier: Classifier, folder: Path, unknown: str = "fatal") -> S
             labels += [number] * len(below)
     if not photos:
         raise UserError(f"none of the folders in {folder} is a class of {classifier.name}")
-    names, kept, parts, broken = [], [], [], {}
+    kept, numbers, parts, broken = [], [], [], {}
     waiting: list[np.ndarray] = []
     for label, (photo, pixels) in zip(labels, decoded(photos, classifier.card), strict=True):
         if isinstance(pixels, BrokenPhoto):
             broken[photo.name] = pixels.reason
             continue
-        names.append(photo.name)
-        kept.append(label)
+        kept.append(photo)
+        numbers.append(label)
         waiting.append(pixels)
         if len(waiting) == BATCH:
             parts.append(classifier.logits(np.stack(waiting)))
@@ -78,7 +80,9 @@ def of_folder(classifier: Classifier, folder: Path, unknown: str = "fatal") -> S
         parts.append(classifier.logits(np.stack(waiting)))
     if not parts:
         raise UserError(f"none of the {len(photos)} photos in {folder} can be decoded")
-    return Scored(tuple(names), np.array(kept), np.concatenate(parts), tuple(sorted(set(labels))), broken)
+    names, classes = tuple(photo.name for photo in kept), tuple(sorted(set(labels)))
+    again = lambda place: prepare(kept[place].source, classifier.card)  # noqa: E731
+    return Scored(names, np.array(numbers), np.concatenate(parts), classes, broken, again)
 
 
 def of_set(
@@ -119,8 +123,9 @@ def of_set(
     for start in range(0, len(split), BATCH):
         images, _ = split.batch(range(start, min(start + BATCH, len(split))))
         parts.append(classifier.logits(np.ascontiguousarray(_enlarged(images, card.pixels))))
-    labels = np.array([numbers[label] for label in split.labels])
-    return Scored(split.names, labels, np.concatenate(parts), tuple(sorted(set(labels.tolist()))), {})
+    true = [number for label in split.labels if (number := numbers[label]) is not None]
+    labels, classes = np.array(true), tuple(sorted(set(true)))
+    return Scored(split.names, labels, np.concatenate(parts), classes, {}, lambda place: split.batch([place])[0][0])
 
 
 def match(names: Sequence[str], known: Sequence[str], unknown: str = "fatal") -> list[int | None]:
@@ -137,7 +142,7 @@ def match(names: Sequence[str], known: Sequence[str], unknown: str = "fatal") ->
         UserError: A name means no class, or two names mean one class.
     """
     exact = {name: number for number, name in enumerate(known)}
-    ids = {found[0]: number for number, name in enumerate(known) if (found := _WORDNET.match(name))}
+    ids = {wordnet[0]: number for number, name in enumerate(known) if (wordnet := _WORDNET.match(name))}
     read = {_folded(name): number for number, name in enumerate(readable(known))}
     found: list[int | None] = []
     for name in names:
@@ -149,8 +154,8 @@ def match(names: Sequence[str], known: Sequence[str], unknown: str = "fatal") ->
             close = difflib.get_close_matches(_folded(name), read, 1)
             hint = f"; the nearest is {known[read[close[0]]]!r}" if close else ""
             raise UserError(
-                f"{listing.shown(name)!r} is none of the {len(known)} classes{hint}; rename the folder, or leave such "
-                "out with --skip-unknown"
+                f"{listing.shown(name)!r} is none of the {len(known)} classes{hint}; rename it, or leave such out with "
+                "--skip-unknown"
             )
         if number is not None and number in found:
             first = names[found.index(number)]

@@ -39,7 +39,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
         raise UserError(
             f"no predictions at {path}; run the experiment anew: python scripts/run.py --exp {name} --fresh"
         )
-    added = dict.fromkeys(PROBABILITIES, np.nan)
+    added: dict[str, float] = dict.fromkeys(PROBABILITIES, np.nan)
     frame = tables.read(path, "run the experiment anew, with --fresh", PREDICTION_COLUMNS, WHOLE, added=added)
     if frame.duplicated(["seed", "photo"]).any():
         raise UserError(f"{path} holds a photo of one seed twice; run the experiment anew, with --fresh")

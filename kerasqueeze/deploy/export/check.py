@@ -15,6 +15,7 @@ LIMITS = {"none": 1e-3, "float16": 0.02, "int8": 0.35, "int6": 0.7}
 Not quantised, the greatest single difference counts.
 """
 LEAST_SECONDS = 0.5
+SAMPLES = 32
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def require(agreement: Agreement, quantize: str) -> None:
         )
 
 
-def sample_images(size: int, count: int = 32) -> np.ndarray:
+def sample_images(size: int, count: int = SAMPLES) -> np.ndarray:
     """Return uint8 images (count, size, size, 3) cut out of the two photos that scikit-learn ships."""
     from PIL import Image
     from sklearn.datasets import load_sample_images

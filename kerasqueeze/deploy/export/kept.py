@@ -27,7 +27,10 @@ def exported(model: str, weights: str | None, runtime: str) -> Path:
     with locked(path):
         if not path.exists():
             classifier = open_any(model, "keras", weights)
-            from kerasqueeze.deploy.export import run  # Keras, which what is kept already does not need
+            # Keras, which what is kept already does not need.
+            from kerasqueeze.deploy.export import run
+            from kerasqueeze.deploy.runtimes.keras_runtime import KerasClassifier
 
+            assert isinstance(classifier, KerasClassifier)
             run.export(classifier, path, runtime)
     return path

@@ -11,6 +11,7 @@ RUNTIMES = {"keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
 """By name the suffix of the files that it reads."""
 IMAGENET = "imagenet:"
 COMPRESSED = ".xz"
+SAFETENSORS = ".safetensors"
 
 
 def open_model(model: str, runtime: str | None = None, weights: str | None = None) -> Classifier:
@@ -45,6 +46,10 @@ def open_model(model: str, runtime: str | None = None, weights: str | None = Non
     path = Path(model).expanduser()
     if not path.is_file():
         raise UserError(f"no model file at {model!r}; expected {_expected()}")
+    if model.lower().endswith(SAFETENSORS):
+        from kerasqueeze.deploy.export import to_safetensors
+
+        return to_safetensors.open_written(path)
     return module.load(path)
 
 
@@ -53,6 +58,8 @@ def _of_file(model: str) -> str:
     if model.startswith(IMAGENET):
         return "keras"
     name = model.lower().removesuffix(COMPRESSED)
+    if name.endswith(SAFETENSORS):
+        return "keras"
     for runtime, suffix in RUNTIMES.items():
         if name.endswith(suffix):
             return runtime
@@ -60,4 +67,4 @@ def _of_file(model: str) -> str:
 
 
 def _expected() -> str:
-    return f"a {', '.join(RUNTIMES.values())} file, or {IMAGENET}squeezenet1_1"
+    return f"a {', '.join(RUNTIMES.values())} or {SAFETENSORS} file, or {IMAGENET}squeezenet1_1"

@@ -76,13 +76,13 @@ def load(path: Path) -> KerasClassifier:
             neither card nor record.
     """
     found = card.read(path)
-    _check_config(path)
+    check_archive(path)
     try:
         network = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises nearly anything on a file that it cannot build
         raise UserError(f"{path} cannot be loaded ({type(error).__name__}: {one_line(error)})") from None
     found = found or _of_record(path)
-    _check_shapes(path, network, found)
+    check_shapes(path, network, found)
     keep_compiled()
     return KerasClassifier(network, found, path)
 
@@ -160,7 +160,7 @@ def _of_record(path: Path) -> Card:
     )
 
 
-def _check_shapes(path: Path, network: Any, found: Card) -> None:
+def check_shapes(path: Path, network: Any, found: Card) -> None:
     shapes = [getattr(network, name, None) for name in ("input_shape", "output_shape")]
     taken, given = (shape if isinstance(shape, tuple) else () for shape in shapes)
     sides = {side for side in taken[1:3] if side is not None} | {found.pixels}
@@ -173,11 +173,11 @@ def _check_shapes(path: Path, network: Any, found: Card) -> None:
         raise UserError(f"{path} has {given[1]} outputs and names {len(found.class_names)} classes")
 
 
-def _check_config(path: Path) -> None:
-    """Refuse a file that names classes other than Keras' and ours, or is larger than any of ours, before it is built.
+def check_archive(path: Path) -> None:
+    """Refuse a `.keras` file that is larger than any of ours, or fails `check_config`, before it is built.
 
     Raises:
-        UserError: It does, or it is damaged.
+        UserError: It is, or it is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -189,12 +189,19 @@ def _check_config(path: Path) -> None:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError, RecursionError) as error:
         raise UserError(f"{path} is damaged, or no .keras file that model.save() wrote ({one_line(error)})") from None
+    check_config(config, path)
+
+
+def check_config(config: Any, path: Path) -> None:
+    """Refuse a configuration that names classes other than Keras' and ours, or layers that run code.
+
+    Raises:
+        UserError: It does.
+    """
     for item in _classes(config):
         module, name = item.get("module"), item.get("class_name")
         registered = str(item.get("registered_name") or "")
         ours = module is None or str(module).split(".")[0] in TRUSTED or registered.startswith("kerasqueeze>")
-        if module == "builtins" and name == "function":
-            ours = False
         if not ours or name in RUNS_CODE or name == "__lambda__":
             raise UserError(f"{path} names {module}.{name}, which is neither a layer of Keras' nor of this package's")
 
