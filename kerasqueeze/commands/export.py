@@ -8,8 +8,9 @@ The file takes RGB uint8 pixels, any number of images, gives probabilities, and 
 is run by its own runtime and compared with Keras on --photos; where it disagrees, the command ends with 2 and leaves
 nothing. The same network gives the same bytes.
 
-onnx: for ONNX Runtime; weights as float32, float16, int8, or int6, rounded by what photos of
-the network's own kind (--photos) make of it and written compressed, .onnx.xz. litert: .tflite; float32, float16, int8.
+onnx: for ONNX Runtime; weights as float32, float16, int8, or with 6 or 5 bits. What has fewer than 8 bits is rounded by
+what photos of the network's own kind (--photos, 200 will do) make of it, and written compressed, .onnx.xz; int8 too is
+rounded so where there are photos. litert: .tflite; float32, float16, int8.
 safetensors: the weights with the network's configuration, for `--model` and other programs. saved_model: a zip of
 TensorFlow's format, which needs TensorFlow.
 """
@@ -22,7 +23,8 @@ from kerasqueeze.commands import options
 from kerasqueeze.errors import UserError
 
 FORMATS = ("onnx", "litert", "safetensors", "saved_model")
-QUANTIZE = ("none", "float16", "int8", "int6")
+FEW = ("int6", "int5")
+QUANTIZE = ("none", "float16", "int8", "int6", "int5")
 
 
 def parser() -> options.Parser:
@@ -69,7 +71,9 @@ def main(arguments: argparse.Namespace) -> None:
         if not usable:
             raise UserError(f"none of the {len(read)} photos can be decoded; expected some to compare on")
         images = calibration = np.stack(usable)
-    elif arguments.quantize == "int6":
+        if arguments.quantize in ("int8", *FEW) and len(usable) > 1:  # not compared on what it was rounded by
+            images, calibration = images[::2], images[1::2]
+    elif arguments.quantize in FEW:
         raise UserError(
             "int6 rounds weights by what photos make of them; name some of the network's kind: --photos DIR"
         )

@@ -78,7 +78,7 @@ def _named(name: str) -> Iterator[Photo]:
 
 
 def _below(folder: Path) -> Iterator[Photo]:
-    suffixes = decode.suffixes()
+    suffixes = decode.suffixes() | {".heic", ".heif"}
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):

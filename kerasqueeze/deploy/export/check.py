@@ -9,7 +9,7 @@ import numpy as np
 from kerasqueeze.deploy.classifier import Classifier
 from kerasqueeze.errors import UserError
 
-LIMITS = {"none": 1e-3, "float16": 0.02, "int8": 0.35, "int6": 0.7}
+LIMITS = {"none": 1e-3, "float16": 0.02, "int8": 0.2, "int6": 0.4, "int5": 0.6}
 """By quantisation the greatest root mean square of the logits' differences, as a share of the logits' own deviation.
 
 Not quantised, the greatest single difference counts.

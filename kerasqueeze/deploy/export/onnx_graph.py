@@ -4,7 +4,7 @@ The graph takes RGB uint8 pixels (N, S, S, 3) and lays them out as ONNX does, (N
 `LAYERS` is refused by name.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,11 @@ class Graph:
         initializers: The weights.
     """
 
-    def __init__(self, quantize: str = "none"):
+    def __init__(self, quantize: str = "none", moments: Mapping[str, np.ndarray] | None = None):
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self._quantize = quantize
+        self._moments = moments or {}
 
     def add(self, operator: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
         """Add a node with one output, and return the output's name."""
@@ -43,9 +44,10 @@ class Graph:
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values, dtype), name))
         return name
 
-    def weights(self, values: Any, name: str) -> str:
-        """Add weights, output channels first, stored as the graph's quantisation says; return the name to use."""
-        kept = stored(np.asarray(values), self._quantize)
+    def weights(self, values: Any, layer: str) -> str:
+        """Add a layer's kernel, output channels first, stored as the quantisation says; return the name to use."""
+        name = f"{layer}_kernel"
+        kept = stored(np.asarray(values), self._quantize, self._moments.get(layer))
         if isinstance(kept, Quantized):
             parts = [
                 self.constant(kept.values, f"{name}_int8", np.int8),
@@ -58,15 +60,18 @@ class Graph:
         return self.constant(kept, name)
 
 
-def convert(network: Any, quantize: str = "none") -> tuple[Graph, dict[str, str]]:
+def convert(
+    network: Any, quantize: str = "none", moments: Mapping[str, np.ndarray] | None = None
+) -> tuple[Graph, dict[str, str]]:
     """Return the graph of a functional model, and the graph's names of the layers' outputs by layer.
 
-    The graph's input is "pixels"; weights are stored as `quantize` says, see `quantized`.
+    The graph's input is "pixels"; weights are stored as `quantize` says, rounded by the moments of the layers' inputs
+    where these are given, see `quantized`.
 
     Raises:
         UserError: A layer has no counterpart here.
     """
-    graph = Graph(quantize)
+    graph = Graph(quantize, moments)
     floats = graph.add("Cast", ["pixels"], "pixels_float", to=TensorProto.FLOAT)
     first = graph.add("Transpose", [floats], "pixels_nchw", perm=[0, 3, 1, 2])
     names: dict[int, str] = {id(tensor): first for tensor in network.inputs}
@@ -116,7 +121,7 @@ def _convolution(graph: Graph, layer: Any, inputs: Sequence[str]) -> str:
         kernel = kernel.reshape(-1, 1, *kernel.shape[2:])
     else:  # (kh, kw, I, O) to (O, I, kh, kw)
         kernel = kernel.transpose(3, 2, 0, 1)
-    parts = [inputs[0], graph.weights(kernel, f"{layer.name}_kernel")]
+    parts = [inputs[0], graph.weights(kernel, layer.name)]
     if layer.use_bias:
         parts.append(graph.constant(np.asarray(layer.bias), f"{layer.name}_bias"))
     x = graph.add(
@@ -220,7 +225,7 @@ def _reshape(graph: Graph, layer: Any, inputs: Sequence[str]) -> str:
 
 
 def _dense(graph: Graph, layer: Any, inputs: Sequence[str]) -> str:
-    parts = [inputs[0], graph.weights(np.asarray(layer.kernel).T, f"{layer.name}_kernel")]
+    parts = [inputs[0], graph.weights(np.asarray(layer.kernel).T, layer.name)]
     if layer.use_bias:
         parts.append(graph.constant(np.asarray(layer.bias), f"{layer.name}_bias"))
     x = graph.add("Gemm", parts, f"{layer.name}_product", transB=1)

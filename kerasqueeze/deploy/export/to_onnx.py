@@ -7,6 +7,7 @@ that are asked for. The metadata hold the model card and, for other programs, th
 
 import json
 import lzma
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from onnx import TensorProto, helper
 
 from kerasqueeze import __version__
 from kerasqueeze.deploy.export.onnx_graph import IR_VERSION, OPSET, convert
-from kerasqueeze.deploy.export.quantized import NAMES
+from kerasqueeze.deploy.export.quantized import BITS, FEW, NAMES
+from kerasqueeze.deploy.export.rounding import moments as input_moments
 from kerasqueeze.deploy.runtimes.keras_runtime import KerasClassifier, map_layer
 from kerasqueeze.deploy.runtimes.onnx_runtime import OnnxClassifier, load
 
@@ -32,14 +34,14 @@ def write(classifier: KerasClassifier, path: Path, quantize: str = "none", calib
     Raises:
         UserError: A layer has no ONNX form.
     """
-    del calibration
-    data = to_bytes(classifier, quantize)
+    found = input_moments(classifier.network, calibration) if quantize in BITS and calibration is not None else None
+    data = to_bytes(classifier, quantize, found)
     path.write_bytes(lzma.compress(data, check=lzma.CHECK_CRC64, filters=FILTERS) if path.suffix == ".xz" else data)
 
 
 def suffix(quantize: str) -> str:
     """Return the suffix of files whose weights are stored so."""
-    return f"{SUFFIX}.xz" if quantize == "int6" else SUFFIX
+    return f"{SUFFIX}.xz" if quantize in FEW else SUFFIX
 
 
 def open_written(path: Path) -> OnnxClassifier:
@@ -47,10 +49,12 @@ def open_written(path: Path) -> OnnxClassifier:
     return load(path)
 
 
-def to_bytes(classifier: KerasClassifier, quantize: str = "none") -> bytes:
-    """Return a network as the content of an ONNX file."""
+def to_bytes(
+    classifier: KerasClassifier, quantize: str = "none", moments: Mapping[str, np.ndarray] | None = None
+) -> bytes:
+    """Return a network as the content of an ONNX file; `moments` as `onnx_graph.convert` takes them."""
     network, card = classifier.network, classifier.card
-    graph, names = convert(network, quantize)
+    graph, names = convert(network, quantize, moments)
     last = names[network.output_names[0]] if network.output_names[0] in names else graph.nodes[-1].output[0]
     if card.activation == "probabilities":
         last = graph.add("Log", [last], "log_probabilities")

@@ -1,8 +1,8 @@
 """safetensors: the weights by name, and in the metadata all that is needed to build the network again.
 
-Tensors are called as the layers' variables are, `conv1/kernel`. Metadata: "model_card", and "config", Keras' JSON of the
-architecture. int8 weights have their scales, one a channel, beside them as `conv1/kernel_scale`, along the last axis.
-`open_model` reads the files; `safetensors` reads them without this package.
+Tensors are called as the layers' variables are, `conv1/kernel`. Metadata: "model_card", and "config", Keras' JSON of
+the architecture. int8 weights have their scales, one a channel along the last axis, beside them:
+`conv1/kernel_scale`. `open_model` reads the files; `safetensors` reads them without this package.
 """
 
 import json

@@ -161,6 +161,11 @@ def _of_record(path: Path) -> Card:
 
 
 def check_shapes(path: Path, network: Any, found: Card) -> None:
+    """Refuse a network that does not take and give what its card says.
+
+    Raises:
+        UserError: It does not.
+    """
     shapes = [getattr(network, name, None) for name in ("input_shape", "output_shape")]
     taken, given = (shape if isinstance(shape, tuple) else () for shape in shapes)
     sides = {side for side in taken[1:3] if side is not None} | {found.pixels}
