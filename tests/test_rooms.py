@@ -72,7 +72,9 @@ def test_imports_point_one_way(room):
             assert allowed, f"{path.relative_to(PACKAGE)} imports {name}"
 
 
-@pytest.mark.parametrize(("room", "users"), [("bench", {"commands"}), ("commands", {"__main__"}), ("deploy", {"bench", "commands"})])
+@pytest.mark.parametrize(
+    ("room", "users"), [("bench", {"commands"}), ("commands", {"__main__"}), ("deploy", {"bench", "commands"})]
+)
 def test_a_room_at_the_top_is_used_by_nobody_but(room, users):
     used_by = {other for other in ALLOWED for path in files(other) for name in imports(path) if is_in(name, room)}
     assert used_by - {room} == users

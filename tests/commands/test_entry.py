@@ -34,7 +34,7 @@ def test_version(launcher):
         ([], "the following arguments are required: COMMAND"),
         (
             ["rum"],
-            "unknown command 'rum'; choose from: bench, check-port, compare, inspect, lr-find, report, run",
+            "unknown command 'rum'; choose from: bench, check-port, compare, evaluate, explain, export, inspect",
         ),
         (["--verbose"], "the following arguments are required: COMMAND"),
         (["run", "--verbose"], "unrecognized arguments: --verbose"),

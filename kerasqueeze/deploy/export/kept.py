@@ -1,9 +1,9 @@
 """Exported files that a command needs on its way, kept in the cache."""
 
 import hashlib
+import importlib.metadata
 from pathlib import Path
 
-from kerasqueeze import __version__
 from kerasqueeze.deploy.runtimes import RUNTIMES
 from kerasqueeze.deploy.runtimes import open_model as open_any
 from kerasqueeze.files import cache_dir
@@ -16,7 +16,7 @@ def exported(model: str, weights: str | None, runtime: str) -> Path:
     Raises:
         UserError: There is no such model, or it cannot be exported.
     """
-    found = hashlib.sha256(f"{__version__}\n{model}\n".encode())
+    found = hashlib.sha256(f"{importlib.metadata.version('kerasqueeze')}\n{model}\n".encode())
     for path in (model, weights):
         if path and Path(path).is_file():
             with Path(path).open("rb") as file:

@@ -5,6 +5,7 @@ Input "pixels": uint8 RGB (N, S, S, 3). Outputs: "probabilities" (N, C), calibra
 that are asked for. The metadata hold the model card and, for other programs, the class names, both as JSON.
 """
 
+import importlib.metadata
 import json
 import lzma
 from collections.abc import Mapping
@@ -15,7 +16,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from kerasqueeze import __version__
 from kerasqueeze.deploy.export.onnx_graph import IR_VERSION, OPSET, convert
 from kerasqueeze.deploy.export.quantized import BITS, FEW, NAMES
 from kerasqueeze.deploy.export.rounding import moments as input_moments
@@ -76,7 +76,7 @@ def to_bytes(
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="kerasqueeze",
-        producer_version=__version__,
+        producer_version=importlib.metadata.version("kerasqueeze"),
     )
     helper.set_model_props(model, {"class_names": json.dumps(list(card.class_names)), "model_card": card.to_json()})
     onnx.checker.check_model(model, full_check=True)

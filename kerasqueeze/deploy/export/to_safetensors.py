@@ -1,8 +1,8 @@
 """safetensors: the weights by name, and in the metadata all that is needed to build the network again.
 
-Tensors are called as the layers' variables are, `conv1/kernel`. Metadata: "model_card", and "config", Keras' JSON of
-the architecture. int8 weights have their scales, one a channel along the last axis, beside them:
-`conv1/kernel_scale`. `open_model` reads the files; `safetensors` reads them without this package.
+Tensors are called as the layers' variables are, `conv1/kernel`; int8 weights have their scales, one a channel along the
+last axis, beside them: `conv1/kernel_scale`. The metadata have one key, "kerasqueeze": JSON with "model_card" and
+"config", Keras' own of the architecture. `open_model` reads the files, `safetensors` without this package as well.
 """
 
 import json
@@ -19,7 +19,7 @@ from kerasqueeze.models.card import Card
 
 SUFFIX = ".safetensors"
 QUANTIZE = ("none", "float16", "int8")
-SCALE = "_scale"
+SCALE, KEY = "_scale", "kerasqueeze"
 
 
 def suffix(quantize: str) -> str:
@@ -44,8 +44,9 @@ def write(classifier: KerasClassifier, path: Path, quantize: str = "none", calib
             tensors[f"{name}{SCALE}"] = kept.scale
         else:
             tensors[name] = np.ascontiguousarray(np.moveaxis(kept, 0, -1) if values.ndim > 1 else kept)
-    about = {"model_card": classifier.card.to_json(), "config": json.dumps(json.loads(classifier.network.to_json()))}
-    numpy_files.save_file(tensors, path, about)
+    about = {"model_card": classifier.card.to_json(), "config": json.loads(classifier.network.to_json())}
+    # One key, for the package writes several in an order of its own each time.
+    numpy_files.save_file(tensors, path, {KEY: json.dumps(about, sort_keys=True)})
 
 
 def open_written(path: Path) -> KerasClassifier:
@@ -59,15 +60,15 @@ def open_written(path: Path) -> KerasClassifier:
     _package()
     try:
         with safe_open(path, "numpy") as file:
-            about = file.metadata() or {}
+            about = json.loads((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        config = json.loads(about["config"])
+        config = about["config"]
         card = Card.from_json(about["model_card"], path)
-    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged, or no file that `kerasqueeze export` wrote ({error})") from None
     check_config(config, path)
     try:
-        network: Any = keras.models.model_from_json(about["config"])
+        network: Any = keras.models.model_from_json(json.dumps(config))
     except Exception as error:  # Keras raises nearly anything on a configuration that it cannot build
         raise UserError(f"{path} cannot be built ({type(error).__name__}: {error})") from None
     variables = _variables(network)

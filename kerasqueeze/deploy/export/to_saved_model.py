@@ -4,6 +4,7 @@ Input "pixels": uint8 RGB (N, S, S, 3); outputs "probabilities" and "logits". Th
 `saved_model/assets.extra/model_card.json`, where TensorFlow keeps what programs add.
 """
 
+import importlib
 import os
 import tempfile
 import zipfile
@@ -100,7 +101,6 @@ def _zip(folder: Path, card: Card, path: Path) -> None:
 def _tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        import tensorflow
+        return importlib.import_module("tensorflow")
     except ImportError:
         raise UserError("a SavedModel needs TensorFlow; install it: pip install 'kerasqueeze[tensorflow]'") from None
-    return tensorflow
