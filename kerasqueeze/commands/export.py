@@ -75,7 +75,8 @@ def main(arguments: argparse.Namespace) -> None:
             images, calibration = images[::2], images[1::2]
     elif arguments.quantize in FEW:
         raise UserError(
-            f"{arguments.quantize} rounds weights by what photos make of them; name some of the network's kind: --photos DIR"
+            f"{arguments.quantize} rounds weights by what photos make of them; name some of the network's "
+            "kind: --photos DIR"
         )
     agreement = run.export(classifier, path, arguments.format, arguments.quantize, images, calibration)
     if images is None:

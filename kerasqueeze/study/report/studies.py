@@ -12,6 +12,8 @@ from typing import Any
 from kerasqueeze import history
 from kerasqueeze.study import verdicts
 from kerasqueeze.study.figures import optimizers as optimizers_figure
+from kerasqueeze.study.figures import reliability
+from kerasqueeze.study.report import calibration
 from kerasqueeze.study.report.study_tables import epochs_run, limits, mean_kept, minutes, of, of_optimizers
 from kerasqueeze.study.report.text import seen, table
 from kerasqueeze.study.results import Result, read
@@ -149,6 +151,12 @@ STUDIES = {
         "alone does not. Starting is not yet learning: there are 19 photos a class.",
         _cars,
     ),
+    "deployed": Study(
+        "Can the probabilities be taken at their word?",
+        "The networks that the chapters on unseen photos and on exports use: the control, fine-tuned with Adam, and "
+        "trained from scratch; one seed each, with the settings of the main results.",
+        lambda results: calibration.of(results, "deployed"),
+    ),
     "optimizers_digits": Study(
         "Update rules on the digits", "From random weights, each rule at the best rate of a sweep by validation.", of
     ),
@@ -186,6 +194,8 @@ def draw(out: Path, studies: dict[str, list[Result]]) -> None:
     for study, results in studies.items():
         if chosen := of_optimizers(results):
             optimizers_figure.draw(chosen, optimizers_figure.path(out, study))
+        if study == "deployed" and (known := reliability.known(results)):
+            reliability.draw(known, reliability.path(out, study))
 
 
 def chapter(studies: dict[str, list[Result]]) -> str:

@@ -8,9 +8,21 @@ from kerasqueeze import history
 from kerasqueeze.errors import UserError, unknown
 from kerasqueeze.files import whole_file, write_text
 from kerasqueeze.study import confusion, evidence, experiments, questions
-from kerasqueeze.study.figures import curves, experiment
+from kerasqueeze.study.figures import curves, experiment, reliability
 from kerasqueeze.study.questions import Question
-from kerasqueeze.study.report import html, origin, sections, speed, studies, study_tables, text, verdicts
+from kerasqueeze.study.report import (
+    calibration,
+    exports,
+    html,
+    origin,
+    sections,
+    speed,
+    studies,
+    study_tables,
+    text,
+    unseen,
+    verdicts,
+)
 from kerasqueeze.study.results import Result, read
 from kerasqueeze.study.statistics import MARGIN
 
@@ -26,6 +38,7 @@ class Material:
         asked: The comparisons.
         margin: A difference in accuracy below which two experiments count as equivalent.
         studies: Other studies, with their experiments.
+        evaluations: Networks on photos that they were not made for.
     """
 
     out: Path
@@ -34,6 +47,7 @@ class Material:
     asked: list[Question] = field(default_factory=list)
     margin: float = MARGIN
     studies: dict[str, list[Result]] = field(default_factory=dict)
+    evaluations: list[unseen.Evaluation] = field(default_factory=list)
 
 
 def write(
@@ -103,7 +117,7 @@ def gather(
     for question in asked:
         if question.kind == "optimizer":
             evidence.check_pair_is_complete(question.a, question.b)
-    return Material(out, found, missing, asked, margin, others)
+    return Material(out, found, missing, asked, margin, others, [] if names else unseen.gather(out))
 
 
 def compose(material: Material) -> str:
@@ -121,9 +135,12 @@ def compose(material: Material) -> str:
         study_tables.of(results),
         sections.courses(results, asked),
         sections.classes(results),
+        calibration.section(results),
         sections.layers(results, out),
         sections.tables(out),
         studies.chapter(material.studies),
+        unseen.chapter(material.evaluations),
+        exports.chapter(out),
         origin.cost(results),
         speed.section(out),
         verdicts.limits(results, asked, material.missing, margin),
@@ -141,6 +158,8 @@ def _draw(material: Material) -> None:
     """Draw every picture of the report again, so that none is older than the numbers."""
     out = material.out
     studies.draw(out, material.studies)
+    if known := reliability.known(material.results):
+        reliability.draw(known, reliability.path(out))
     curves.draw_intervals(material.results, curves.intervals_path(out))
     for question in material.asked:
         if question.kind != "control":
