@@ -43,8 +43,8 @@ def chapter(out: Path) -> str:
             f"One network, all {first['photos']} test photos, each file run by its own runtime on "
             f"{first['processor']}. Weights of 8 bits and fewer in ONNX files are rounded by what 256 training photos "
             "make of them (GPTQ), and those of fewer than 8 written compressed; LiteRT's int8 computes in whole "
-            "numbers. Nothing was chosen by these scores. Points lost: against Keras on the same photos, with Bonett and "
-            "Price's interval for paired shares. From [CSV/bench_exports.csv](CSV/bench_exports.csv).",
+            "numbers. Nothing was chosen by these scores. Points lost: against Keras on the same photos, with Bonett "
+            "and Price's interval for paired shares. From [CSV/bench_exports.csv](CSV/bench_exports.csv).",
             table(headers, rows),
         ]
     )
