@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from kerasqueeze.bench import speed
 from kerasqueeze.files import whole_file
-from kerasqueeze.study.report.speed import grid, speed_cell
+from kerasqueeze.study.report.chapters.speed import grid, speed_cell
 
 COLOURS = {  # Okabe & Ito's, which the colour-blind tell apart
     "kerasqueeze": "#0072B2",

@@ -57,7 +57,7 @@ def main(arguments: argparse.Namespace) -> None:
     begin()
 
     from kerasqueeze.bench import cost, speed, tables
-    from kerasqueeze.study.report import speed as speed_chapter
+    from kerasqueeze.study.report.chapters import speed as speed_chapter
 
     quick = arguments.quick
     starts = speed.commands(arguments.against, arguments.peer_python)

@@ -13,7 +13,7 @@ from scipy import stats
 
 from kerasqueeze.bench import cost, speed, startup_time, tables, whole_study, worker_process
 from kerasqueeze.errors import UserError
-from kerasqueeze.study.report import speed as speed_chapter
+from kerasqueeze.study.report.chapters import speed as speed_chapter
 
 ROOT = Path(__file__).parents[2]
 FAKE = """

@@ -12,7 +12,7 @@ from kerasqueeze import history
 from kerasqueeze.errors import UserError
 from kerasqueeze.study import evaluation, report
 from kerasqueeze.study.figures import drawing, reliability
-from kerasqueeze.study.report import calibration, exports, unseen
+from kerasqueeze.study.report.chapters import calibration, exports, unseen
 from kerasqueeze.study.results import read
 from kerasqueeze.study.statistics import mcnemar
 

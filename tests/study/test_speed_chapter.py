@@ -9,7 +9,7 @@ from synthetic import make
 
 from kerasqueeze.errors import UserError
 from kerasqueeze.study import report
-from kerasqueeze.study.report import speed
+from kerasqueeze.study.report.chapters import speed
 
 ROOT = Path(__file__).resolve().parents[2]
 

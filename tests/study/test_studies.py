@@ -8,7 +8,7 @@ import synthetic
 from kerasqueeze import history
 from kerasqueeze.errors import UserError
 from kerasqueeze.study import report
-from kerasqueeze.study.report import studies
+from kerasqueeze.study.report.chapters import studies
 from kerasqueeze.study.results import read
 
 

@@ -9,11 +9,13 @@ import time
 import keras
 import numpy as np
 import pytest
+from scipy import special
 from sklearn import metrics as sk
 
 from kerasqueeze import history
 from kerasqueeze.data import datasets
 from kerasqueeze.errors import UserError
+from kerasqueeze.models import card
 from kerasqueeze.study import schedule
 from kerasqueeze.training import runner
 from kerasqueeze.training.experiment import Experiment
@@ -53,6 +55,38 @@ def test_the_saved_network_has_the_recorded_test_scores(finished):
     scores = record["runs"]["0"]["test"]
     assert scores["accuracy"] == pytest.approx(sk.accuracy_score(labels, predicted), abs=2 / len(labels))
     assert scores["recall"] == pytest.approx(sk.recall_score(labels, predicted, average="macro"), abs=0.02)
+
+
+def test_the_saved_network_says_what_it_is(finished):
+    """Its card repeats the record; the temperature has a lower loss on the validation photos than its neighbours."""
+    out, record = finished
+    path, run = out / "models" / "tiny_seed0.keras", record["runs"]["0"]
+    found = card.read(path)
+    assert found is not None
+    assert (list(found.class_names), found.image_size) == (record["data"]["class_names"], 32)
+    assert found.temperature == run["temperature"]
+    assert (found.origin["experiment"], found.origin["seed"]) == (record["experiment"], 0)
+    assert found.origin["test"] == run["test"] and found.origin["data"]["fingerprint"] == record["data"]["fingerprint"]
+    network = keras.models.load_model(path)
+    photos = datasets.load("digits", image_size=32, limit=12)
+    pixels, labels = photos.validation.batch(np.arange(len(photos.validation)))
+    logits = network.predict(pixels, verbose=0)
+
+    def loss(temperature):
+        return sk.log_loss(labels, special.softmax(logits.astype(float) / temperature, axis=1), labels=range(10))
+
+    assert loss(found.temperature) <= min(loss(found.temperature * factor) for factor in (0.98, 1.02)) + 1e-9
+
+
+def test_predictions_keep_their_probabilities(finished):
+    out, record = finished
+    network = keras.models.load_model(out / "models" / "tiny_seed0.keras")
+    test = datasets.load("digits", image_size=32, limit=12).test
+    logits = network.predict(test.batch(np.arange(len(test)))[0], verbose=0).astype(float)
+    rows = history.read_predictions(out / "CSV" / "tiny_predictions.csv")
+    for column, temperature in (("confidence", 1.0), ("calibrated", record["runs"]["0"]["temperature"])):
+        expected = special.softmax(logits / temperature, axis=1).max(axis=1)
+        np.testing.assert_allclose(rows[column], expected, atol=1e-3)
 
 
 def test_same_seed_same_numbers_other_seed_others(finished, tmp_path):

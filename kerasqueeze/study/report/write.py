@@ -10,16 +10,15 @@ from kerasqueeze.files import whole_file, write_text
 from kerasqueeze.study import confusion, evidence, experiments, questions
 from kerasqueeze.study.figures import curves, experiment, reliability
 from kerasqueeze.study.questions import Question
-from kerasqueeze.study.report import (
+from kerasqueeze.study.report import html, text
+from kerasqueeze.study.report.chapters import (
     calibration,
     exports,
-    html,
     origin,
     sections,
     speed,
     studies,
     study_tables,
-    text,
     unseen,
     verdicts,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from kerasqueeze.study.report.sections import picture, read_table
+from kerasqueeze.study.report.chapters.sections import picture, read_table
 from kerasqueeze.study.report.text import table
 
 OURS = "kerasqueeze"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kerasqueeze.study.report.sections import read_table
+from kerasqueeze.study.report.chapters.sections import read_table
 from kerasqueeze.study.report.text import table
 
 COLUMNS = ["format", "weights", "bytes", "accuracy", "accuracy_low", "accuracy_high", "lost", "lost_low", "lost_high"]

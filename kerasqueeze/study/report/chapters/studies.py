@@ -13,8 +13,8 @@ from kerasqueeze import history
 from kerasqueeze.study import verdicts
 from kerasqueeze.study.figures import optimizers as optimizers_figure
 from kerasqueeze.study.figures import reliability
-from kerasqueeze.study.report import calibration
-from kerasqueeze.study.report.study_tables import epochs_run, limits, mean_kept, minutes, of, of_optimizers
+from kerasqueeze.study.report.chapters import calibration
+from kerasqueeze.study.report.chapters.study_tables import epochs_run, limits, mean_kept, minutes, of, of_optimizers
 from kerasqueeze.study.report.text import seen, table
 from kerasqueeze.study.results import Result, read
 from kerasqueeze.study.statistics import MARGIN
