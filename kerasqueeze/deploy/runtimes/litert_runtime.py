@@ -1,7 +1,9 @@
 """Networks computed by LiteRT, without Keras and JAX: `.tflite` files that this package exported."""
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +75,9 @@ def load(path: Path, threads: int | None = None) -> LitertClassifier:
     try:
         card = _card(data, path)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        interpreter = Interpreter(model_content=data, num_threads=threads or cores)
+        with _without_a_word():
+            interpreter = Interpreter(model_content=data, num_threads=threads or cores)
+            interpreter.allocate_tensors()
         found = LitertClassifier(interpreter, card, path)
     except UserError:
         raise
@@ -83,6 +87,19 @@ def load(path: Path, threads: int | None = None) -> LitertClassifier:
     if details["dtype"] is not np.uint8 or list(details["shape"][1:]) != [card.pixels, card.pixels, 3]:
         raise UserError(f"{path} does not take what its model card says; export it anew")
     return found
+
+
+@contextlib.contextmanager
+def _without_a_word() -> Iterator[None]:
+    """Keep what LiteRT's native code says of its own start off standard error."""
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
 
 
 def _card(data: bytes, path: Path) -> Card:
