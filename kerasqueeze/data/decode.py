@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from kerasqueeze.data.appearance import as_shown
 from kerasqueeze.data.listing import one_line, read_file, shown
@@ -68,7 +68,7 @@ def read_photo(source: Path | bytes, size: int, resize: int | None = None, squas
         return np.asarray(image.resize((size, size), _FILTER)) if squash else _centre(image, size, shorter)
     except Exception as error:  # Pillow's parsers raise nearly anything on damaged input
         name = shown(str(source)) if isinstance(source, Path) else "photo"
-        raise BrokenPhoto(name, f"{type(error).__name__}: {one_line(error)}") from error
+        raise BrokenPhoto(name, _reason(error)) from error
 
 
 def is_photo(path: Path) -> bool:
@@ -92,6 +92,12 @@ def suffixes() -> frozenset[str]:
     """Return the suffixes of `FORMATS`, in lower case with their dots."""
     read = (*FORMATS, "MPO")  # which Pillow opens as JPEG
     return frozenset(suffix for suffix, form in Image.registered_extensions().items() if form in read)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):  # which speaks of a buffer in memory
+        return "no photo in a format that is read"
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 def is_heic(head: bytes) -> bool:

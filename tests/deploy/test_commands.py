@@ -52,7 +52,7 @@ def test_predict_as_json_and_csv(call, tiny, tiny_file, folder):
     assert code == 1
     assert "broken.jpg cannot be decoded" in err
     assert "1 of 7 photos could not be read" in err
-    assert "cannot identify" in rows.pop(str(folder / "broken.jpg"))["error"]
+    assert "no photo in a format that is read" in rows.pop(str(folder / "broken.jpg"))["error"]
     for name, row in zip(names, probabilities, strict=True):
         found = {one["class"]: one["probability"] for one in rows[name]["classes"]}
         assert found == pytest.approx(dict(zip(tiny.class_names, row, strict=True)), abs=2e-6)

@@ -136,7 +136,7 @@ def test_predictions_are_in_order_and_the_broken_are_named(folder):
     assert names(one.photo for one in found) == ["a.JPG", "b.png", "z.jpg", "c.webp"]
     best = [one.top(1)[0][0] if not one.failed else one.failed for one in found]
     assert best[:2] == [2, 0]
-    assert "cannot identify image file" in best[2]
+    assert best[2] == "no photo in a format that is read"
     assert best[3] == 1
     assert found[2].top() == []
 

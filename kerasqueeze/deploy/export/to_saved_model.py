@@ -21,6 +21,7 @@ from kerasqueeze.models.fast import switch
 
 SUFFIX = ".saved_model.zip"
 QUANTIZE = ("none",)
+_DRAWN = "fingerprint.pb"
 _CARD = "saved_model/assets.extra/model_card.json"
 
 
@@ -68,7 +69,9 @@ def write(classifier: KerasClassifier, path: Path, quantize: str = "none", calib
     switch.set_lowering("stock")
     try:
         shape = f"(n, {card.pixels}, {card.pixels}, 3)"
-        converted = jax2tf.convert(serve, polymorphic_shapes=[shape], native_serialization_platforms=["cpu"])
+        converted = jax2tf.convert(
+            serve, polymorphic_shapes=[shape], native_serialization_platforms=["cpu"], with_gradient=False
+        )
         module: Any = tf.Module()
         signature = tf.TensorSpec((None, card.pixels, card.pixels, 3), tf.uint8, name="pixels")
         module.serve = tf.function(converted, input_signature=[signature], autograph=False)
@@ -91,9 +94,9 @@ def open_written(path: Path) -> SavedModelClassifier:
 
 
 def _zip(folder: Path, card: Card, path: Path) -> None:
-    """Put a folder into a zip, in the order of names and without times."""
+    """Put a folder into a zip, in the order of names, without times and without what is drawn anew each time."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(found for found in folder.rglob("*") if found.is_file()):
+        for file in sorted(found for found in folder.rglob("*") if found.is_file() and found.name != _DRAWN):
             archive.writestr(zipfile.ZipInfo(str(file.relative_to(folder))), file.read_bytes(), zipfile.ZIP_DEFLATED)
         archive.writestr(zipfile.ZipInfo(_CARD), card.to_json(), zipfile.ZIP_DEFLATED)
 
