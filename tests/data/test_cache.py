@@ -114,7 +114,7 @@ def test_another_decoder_or_size_is_another_content(tmp_path, monkeypatch):
 def test_broken_photo_is_fatal_by_name(tmp_path):
     source = photos(tmp_path / "in")
     (tmp_path / "in" / "005.png").write_bytes(b"no photo")
-    with pytest.raises(UserError, match=r"^005\.png cannot be decoded \(Unidentified.*on_broken='skip'"):
+    with pytest.raises(UserError, match=r"^005\.png cannot be decoded \(no photo in a format.*on_broken='skip'"):
         load(source, tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("*.npy")) and not list((tmp_path / "cache").rglob(".part*"))
 
