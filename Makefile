@@ -1,6 +1,8 @@
 # make run                  the digits experiments, offline, in a few minutes
 # make run DATA_DIR=DIR     the Stanford Dogs study: control, fine-tuning with Adam and AMSGrad, from scratch
 # make bench                speed against stock Keras and, where they are installed, PyTorch and ONNX Runtime
+# make demo                 a site that names digits, with a network that it trains first, in about a minute
+# make demo MODEL=FILE      the same with a network of your own
 # make test                 format, lint, types, tests
 # make test PYTHON=PYTHON   the same on another Python, in a virtual environment of its own
 # make test-real            the tests that need real photos and weights (see below)
@@ -17,6 +19,9 @@ OUT ?= results
 WEIGHTS ?= imagenet
 RUN_OPTIONS ?=
 DATA_DIR ?=
+DEMO ?= build/demo
+MODEL ?= $(DEMO)/models/digits_scratch_adam_seed0.keras
+SERVE_OPTIONS ?=
 
 DIGITS := digits_scratch_adam digits_scratch_amsgrad
 FINE := fine_tuning_adam fine_tuning_amsgrad
@@ -25,7 +30,7 @@ empty :=
 space := $(empty) $(empty)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run bench test pytest test-real format clean
+.PHONY: help setup run bench demo test pytest test-real format clean
 
 help:
 	@sed -n '/^# make /s/^# //p' Makefile
@@ -53,6 +58,13 @@ endif
 
 bench: setup
 	$(BIN)/python scripts/bench.py
+
+demo: setup $(MODEL)
+	$(BIN)/python scripts/serve.py --model '$(MODEL)' --data '$(DEMO)/data' $(SERVE_OPTIONS)
+
+$(DEMO)/models/digits_scratch_adam_seed0.keras: | setup
+	@echo "Training a small network on digits, about a minute"
+	$(BIN)/python scripts/run.py --exp digits_scratch_adam --seeds 0 --out '$(DEMO)'
 
 test: setup
 	$(BIN)/ruff format --check .

@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "show where in a photo a trained network sees its classes",
     "worst": "draw the photos that a trained network is most wrong about",
     "export": "write a trained network for ONNX Runtime, LiteRT and others, checked against Keras",
+    "serve": "serve a trained network as a web site with an API",
     "bench": "measure speed against stock Keras, PyTorch and ONNX Runtime",
     "check-port": "prove that ported weights predict what torchvision predicts",
 }

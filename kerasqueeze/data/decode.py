@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +63,46 @@ def read_photo(source: Path | bytes, size: int, resize: int | None = None, squas
     shorter = size if resize is None else resize
     if not 0 < size <= shorter:
         raise ValueError(f"expected 0 < size <= resize. Received: size={size}, resize={resize}")
+    with _broken(source):
+        return _square(_opened(source), size, shorter, squash)
+
+
+def whole_photo(source: Path | bytes) -> Image.Image:
+    """Return a photo as a viewer shows it, see `appearance.as_shown`; `square` makes of it what `read_photo` returns.
+
+    Raises:
+        BrokenPhoto: The photo cannot be decoded, or is too large to be one.
+    """
+    with _broken(source):
+        return _opened(source)
+
+
+def square(image: Image.Image, size: int, squash: bool = False) -> np.ndarray:
+    """Return what `read_photo` would of a photo that is decoded already.
+
+    Raises:
+        BrokenPhoto: It is so narrow that it would become too large.
+    """
+    with _broken(b""):
+        return _square(image, size, size, squash)
+
+
+@contextlib.contextmanager
+def _broken(source: Path | bytes) -> Iterator[None]:
+    """Turn every error into a `BrokenPhoto`."""
     try:
-        data = read_file(source, MAX_BYTES) if isinstance(source, Path) else source
-        image = _decoded(data)
-        return np.asarray(image.resize((size, size), _FILTER)) if squash else _centre(image, size, shorter)
+        yield
     except Exception as error:  # Pillow's parsers raise nearly anything on damaged input
         name = shown(str(source)) if isinstance(source, Path) else "photo"
         raise BrokenPhoto(name, _reason(error)) from error
+
+
+def _opened(source: Path | bytes) -> Image.Image:
+    return _decoded(read_file(source, MAX_BYTES) if isinstance(source, Path) else source)
+
+
+def _square(image: Image.Image, size: int, shorter: int, squash: bool) -> np.ndarray:
+    return np.asarray(image.resize((size, size), _FILTER)) if squash else _centre(image, size, shorter)
 
 
 def is_photo(path: Path) -> bool:

@@ -102,7 +102,20 @@ def prepare(source: Path | bytes, card: Card) -> np.ndarray:
     Raises:
         BrokenPhoto: It cannot be decoded, or is too large to be a photo.
     """
-    pixels = decode.read_photo(source, card.image_size, squash=card.resize == "squash")
+    return _fitted(decode.read_photo(source, card.image_size, squash=card.resize == "squash"), card)
+
+
+def of_image(image: Image.Image, card: Card) -> np.ndarray:
+    """Return what `prepare` would of a photo that `decode.whole_photo` has decoded.
+
+    Raises:
+        BrokenPhoto: It is too narrow to be a photo.
+    """
+    return _fitted(decode.square(image, card.image_size, squash=card.resize == "squash"), card)
+
+
+def _fitted(pixels: np.ndarray, card: Card) -> np.ndarray:
+    """Return a square of `card.image_size` pixels as the network takes it, enlarged if need be."""
     if card.pixels != card.image_size:
         side = (card.pixels, card.pixels)
         pixels = np.asarray(Image.fromarray(pixels).resize(side, Image.Resampling.BILINEAR))

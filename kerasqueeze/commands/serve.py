@@ -1,0 +1,108 @@
+"""Serve a trained network as a web site: people send photos and see what it says, programs do so through an API.
+
+    kerasqueeze serve --model models/fine_tuning_adam_seed0.keras
+    kerasqueeze serve --model imagenet:squeezenet1_1 --port 8080 --keep-days 7
+
+Prints the address, which is of this machine alone unless --host says otherwise. Photos are stored in --data, smaller
+and without what cameras write beside the pixels, for --keep-days; $DATABASE_URL takes any of Django's databases in
+place of SQLite. Needs the extra `web`: pip install 'kerasqueeze[web]'.
+"""
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from kerasqueeze.commands import options
+from kerasqueeze.errors import UserError
+from kerasqueeze.startup.command import begin
+
+PACKAGES = ("django", "waitress", "whitenoise", "dj_database_url")
+"""What the extra `web` installs."""
+DATA = "~/.local/share/kerasqueeze/web"
+
+
+def parser() -> options.Parser:
+    """Return the command's options."""
+    parser = options.Parser(description=__doc__)
+    add = parser.add_argument
+    add("--model", required=True, metavar="MODEL", help="a .keras, .onnx or .tflite file, or imagenet:squeezenet1_1")
+    add("--weights", metavar="FILE", help="for imagenet:NAME: its weights (default: downloaded once)")
+    add("--runtime", choices=("keras", "onnx", "litert"), help="what computes it (default: by the file)")
+    add("--host", default="127.0.0.1", metavar="NAME", help="address to listen at (default: 127.0.0.1)")
+    add("--port", type=_port, default=8000, metavar="N", help="port to listen at; 0: any free one (default: 8000)")
+    add("--data", type=options.path, default=DATA, metavar="DIR", help=f"where all is kept (default: {DATA})")
+    add("--keep-days", type=_days, default=30.0, metavar="N", help="days; 0: until deleted by hand (default: 30)")
+    add("--allowed-host", action="append", default=[], metavar="NAME", help="a name people will type; repeatable")
+    add("--proxy", default="", metavar="ADDRESS", help="address of a proxy in front that speaks HTTPS (default: none)")
+    add("--threshold", type=_threshold, default=0.5, metavar="X", help='"not sure" below it (default: 0.5)')
+    add("--rate", type=_count, default=60, metavar="N", help="photos a minute by address; 0: any (default: 60)")
+    add("--workers", type=_some, default=4, metavar="N", help="photos decoded at one time (default: 4)")
+    add("--queue", type=_some, default=32, metavar="N", help="photos in work or waiting at most (default: 32)")
+    add("--results", type=options.path, default=".", metavar="DIR", help="the study's CSV/ and PNG/ (default: .)")
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Set up, load, serve."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"serve needs {', '.join(missing)}; run: pip install 'kerasqueeze[web]'")
+    from kerasqueeze.deploy.web import serving
+
+    chosen = serving.Options(
+        host=arguments.host,
+        port=arguments.port,
+        data=Path(arguments.data).absolute(),
+        hosts=tuple(arguments.allowed_host),
+        proxy=arguments.proxy,
+        keep_days=arguments.keep_days,
+        threshold=arguments.threshold,
+        rate=arguments.rate,
+        queue=arguments.queue,
+        workers=arguments.workers,
+        results=Path(arguments.results).absolute(),
+    )
+    begin()
+    serving.warn(chosen)
+    opened = serving.listen(chosen)
+    serving.configure(chosen)
+
+    from kerasqueeze.deploy.runtimes import open_model
+
+    serving.serve(chosen, open_model(arguments.model, arguments.runtime, arguments.weights), opened)
+
+
+def _port(text: str) -> int:
+    return _whole(text, 0, 65535)
+
+
+def _count(text: str) -> int:
+    return _whole(text, 0, 1_000_000)
+
+
+def _some(text: str) -> int:
+    return _whole(text, 1, 256)
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    if not (text.isascii() and text.isdecimal() and low <= int(text) <= high):
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range; expected a whole number from {low} to {high}")
+    return int(text)
+
+
+def _days(text: str) -> float:
+    return _between(text, 0, 36500)
+
+
+def _threshold(text: str) -> float:
+    return _between(text, 0, 1)
+
+
+def _between(text: str, low: float, high: float) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = low - 1
+    if not low <= found <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range; expected a number from {low:g} to {high:g}")
+    return found

@@ -1,0 +1,72 @@
+"""What came from outside, made into pixels: told by its content, bounded before it is decoded, refused in words."""
+
+import io
+
+from django.conf import settings
+from PIL import Image
+
+from kerasqueeze.data.decode import BrokenPhoto, whole_photo
+
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+"""What is taken, by Pillow's names; those that browsers and cameras make."""
+MEDIA_TYPES = tuple(f"image/{name.lower()}" for name in FORMATS)
+
+
+class Refused(Exception):
+    """An upload that is not taken.
+
+    Args:
+        status: HTTP's number for it.
+        code: A word for programs.
+        message: A sentence or two for people.
+    """
+
+    def __init__(self, status: int, code: str, message: str):
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+def pixels(data: bytes) -> Image.Image:
+    """Return a photo in RGB, upright; what a file says of itself besides its pixels is left behind.
+
+    Raises:
+        Refused: It is no photo (415), is damaged, or has too many pixels (422).
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as file:  # reads the head of the file alone
+            size = file.width * file.height
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        size = settings.MAX_PIXELS + 1
+    except Exception:  # Pillow's parsers raise nearly anything on damaged input
+        raise _no_photo() from None
+    if size > settings.MAX_PIXELS:
+        most = settings.MAX_PIXELS // 10**6
+        message = f"The photo has more than {most} million pixels. Make it smaller and send it again."
+        raise Refused(422, "too_many_pixels", message)
+    try:
+        return whole_photo(data)
+    except BrokenPhoto:
+        raise broken() from None
+
+
+def within(image: Image.Image, side: int) -> Image.Image:
+    """Return a photo whose longest side is `side` pixels at most, and that carries nothing but its pixels."""
+    if max(image.size) > side:
+        scale = side / max(image.size)
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return Image.frombytes(image.mode, image.size, image.tobytes())  # leaves comments, profiles and EXIF behind
+
+
+def broken() -> Refused:
+    """Return what is said of a photo that cannot be decoded."""
+    return Refused(422, "broken_photo", "The photo is damaged or incomplete. Save it anew, or choose another one.")
+
+
+def _no_photo() -> Refused:
+    names = ", ".join(FORMATS[:-1])
+    return Refused(
+        415,
+        "not_a_photo",
+        f"This is no photo that can be read here. {names} and {FORMATS[-1]} are; a HEIC photo can be saved as JPEG.",
+    )

@@ -1,0 +1,1 @@
+"""What answers a request: one file for each group of pages."""
