@@ -7,6 +7,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.urls import reverse
 
+SHOWN_SIDE = 560
+MOST_ENLARGED = 3
 _SHARE = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
 
@@ -40,6 +42,12 @@ class Prediction(models.Model):
     def get_absolute_url(self) -> str:
         """Return the address of its page."""
         return reverse("photo", args=[self.id])
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Width and height on its page, in pixels: small photos are enlarged, so that the map can be read."""
+        scale = min(SHOWN_SIDE / max(self.width, self.height), MOST_ENLARGED)
+        return max(1, round(self.width * scale)), max(1, round(self.height * scale))
 
     @property
     def sure(self) -> bool:

@@ -9,16 +9,16 @@ MAX_BYTES, MAX_ROWS, MAX_PICTURES = 2**20, 200, 60
 _SCORES = ("accuracy", "top5", "precision", "recall")
 _TITLES = {
     "experiment": "Experiment",
+    "accuracy": "Accuracy",
+    "top5": "Top 5",
+    "precision": "Precision",
+    "recall": "Recall",
     "model": "Network",
     "initialisation": "Weights",
     "optimizer": "Optimizer",
     "image_size": "Pixels",
     "seeds": "Seeds",
     "epochs": "Epochs",
-    "accuracy": "Accuracy",
-    "top5": "Top 5",
-    "precision": "Precision",
-    "recall": "Recall",
     "test_photos": "Test photos",
 }
 """The columns that are shown, with their titles."""
