@@ -62,14 +62,15 @@ def main(arguments: argparse.Namespace) -> None:
         workers=arguments.workers,
         results=Path(arguments.results).absolute(),
     )
+    serving.keep_within(chosen)
     begin()
     serving.warn(chosen)
-    opened = serving.listen(chosen)
-    serving.configure(chosen)
+    with serving.listen(chosen) as opened:
+        from kerasqueeze.deploy import runtimes
 
-    from kerasqueeze.deploy.runtimes import open_model
-
-    serving.serve(chosen, open_model(arguments.model, arguments.runtime, arguments.weights), opened)
+        classifier = runtimes.open_model(arguments.model, arguments.runtime, arguments.weights)
+        serving.configure(chosen)
+        serving.serve(chosen, classifier, opened)
 
 
 def _port(text: str) -> int:

@@ -55,6 +55,12 @@ class Options:
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
 
+def keep_within(options: Options) -> None:
+    """Let JAX keep what it compiles in the data folder; to be called before it is imported."""
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(options.data / "compiled"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+
 def configure(options: Options) -> None:
     """Set Django up with the options, make the database's tables, and put away what is too old.
 
@@ -66,11 +72,10 @@ def configure(options: Options) -> None:
     import django
     from django.core.exceptions import ImproperlyConfigured
 
-    # waitress keeps the bodies of requests in files without a name, JAX what it has compiled
+    # waitress keeps the larger bodies of requests in files without a name
     temporary = options.data / "tmp"
     _make(temporary)
     tempfile.tempdir = str(temporary)
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(options.data / "compiled"))
     try:
         django.setup()
     except (ImproperlyConfigured, ImportError, ValueError) as error:

@@ -20,8 +20,8 @@ with pytest.MonkeyPatch.context() as patch:  # for the moment in which Django re
     patch.setattr("logging.config.dictConfig", lambda config: None)  # it closes pytest's own stream through absl
     django.setup()
 
-from django.core.management import call_command
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 from django.test.utils import setup_test_environment, teardown_test_environment

@@ -15,7 +15,15 @@ from kerasqueeze.models.card import Card
 DATA = Path(tempfile.mkdtemp(prefix="kerasqueeze-web-"))
 atexit.register(shutil.rmtree, DATA, ignore_errors=True)
 SIDE = 16
-NAMES = ("n00000001-red_thing", "green thing", "blue thing", "white thing", "=black thing", "grey thing", "yellow thing")
+NAMES = (
+    "n00000001-red_thing",
+    "green thing",
+    "blue thing",
+    "white thing",
+    "=black thing",
+    "grey thing",
+    "yellow thing",
+)
 COLOURS = np.array(
     [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (128, 128, 128), (255, 255, 0)], np.float32
 )

@@ -1,0 +1,31 @@
+"""The site on a port of its own with the network of NumPy: what `kerasqueeze serve` does once the network is loaded."""
+
+import sys
+from pathlib import Path
+
+from site_for_tests import Painter
+
+from kerasqueeze.deploy.web import serving
+
+
+def main(data: Path, *hosts: str) -> None:
+    options = serving.Options(
+        host="127.0.0.1",
+        port=0,
+        data=data,
+        hosts=hosts,
+        proxy="",
+        keep_days=1,
+        threshold=0.5,
+        rate=0,
+        queue=4,
+        workers=2,
+        results=data,
+    )
+    opened = serving.listen(options)
+    serving.configure(options)
+    serving.serve(options, Painter(), opened)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])
