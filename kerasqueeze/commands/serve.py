@@ -14,7 +14,6 @@ from pathlib import Path
 
 from kerasqueeze.commands import options
 from kerasqueeze.errors import UserError
-from kerasqueeze.startup.command import begin
 
 PACKAGES = ("django", "waitress", "whitenoise", "dj_database_url")
 """What the extra `web` installs."""
@@ -25,9 +24,7 @@ def parser() -> options.Parser:
     """Return the command's options."""
     parser = options.Parser(description=__doc__)
     add = parser.add_argument
-    add("--model", required=True, metavar="MODEL", help="a .keras, .onnx or .tflite file, or imagenet:squeezenet1_1")
-    add("--weights", metavar="FILE", help="for imagenet:NAME: its weights (default: downloaded once)")
-    add("--runtime", choices=("keras", "onnx", "litert"), help="what computes it (default: by the file)")
+    options.add_model(parser)
     add("--host", default="127.0.0.1", metavar="NAME", help="address to listen at (default: 127.0.0.1)")
     add("--port", type=_port, default=8000, metavar="N", help="port to listen at; 0: any free one (default: 8000)")
     add("--data", type=options.path, default=DATA, metavar="DIR", help=f"where all is kept (default: {DATA})")
@@ -63,12 +60,13 @@ def main(arguments: argparse.Namespace) -> None:
         results=Path(arguments.results).absolute(),
     )
     serving.keep_within(chosen)
-    begin()
+    serving.listen(chosen).close()  # an address that is taken is found out before the network is loaded
+
+    from kerasqueeze.deploy import runtimes
+
+    classifier = runtimes.open_model(arguments.model, arguments.runtime, arguments.weights)  # may start anew
     serving.warn(chosen)
     with serving.listen(chosen) as opened:
-        from kerasqueeze.deploy import runtimes
-
-        classifier = runtimes.open_model(arguments.model, arguments.runtime, arguments.weights)
         serving.configure(chosen)
         serving.serve(chosen, classifier, opened)
 

@@ -64,7 +64,7 @@ def read_photo(source: Path | bytes, size: int, resize: int | None = None, squas
     if not 0 < size <= shorter:
         raise ValueError(f"expected 0 < size <= resize. Received: size={size}, resize={resize}")
     with _broken(source):
-        return _square(_opened(source), size, shorter, squash)
+        return _square(_whole(source), size, shorter, squash)
 
 
 def whole_photo(source: Path | bytes) -> Image.Image:
@@ -74,7 +74,7 @@ def whole_photo(source: Path | bytes) -> Image.Image:
         BrokenPhoto: The photo cannot be decoded, or is too large to be one.
     """
     with _broken(source):
-        return _opened(source)
+        return _whole(source)
 
 
 def square(image: Image.Image, size: int, squash: bool = False) -> np.ndarray:
@@ -97,7 +97,7 @@ def _broken(source: Path | bytes) -> Iterator[None]:
         raise BrokenPhoto(name, _reason(error)) from error
 
 
-def _opened(source: Path | bytes) -> Image.Image:
+def _whole(source: Path | bytes) -> Image.Image:
     return _decoded(read_file(source, MAX_BYTES) if isinstance(source, Path) else source)
 
 
@@ -151,9 +151,18 @@ def is_heic(head: bytes) -> bool:
     )
 
 
-def _opened(data: bytes) -> Image.Image:
+def opened(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+    """Open a photo, of which only the head is read.
+
+    Args:
+        data: The file's content.
+        formats: What is read, beside HEIC where its extra is installed.
+
+    Raises:
+        Exception: It is none of them; Pillow's parsers raise nearly anything.
+    """
     if not is_heic(data):
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=formats)
     try:
         import pillow_heif
     except ImportError:
@@ -163,7 +172,7 @@ def _opened(data: bytes) -> Image.Image:
 
 
 def _decoded(data: bytes) -> Image.Image:
-    with _opened(data) as file:
+    with opened(data) as file:
         _check_pixels(file.width, file.height)
         pixels = file.width * file.height
         if file.format in ("JPEG", "MPO") and data.count(_SCAN) * pixels > MAX_SCANNED:

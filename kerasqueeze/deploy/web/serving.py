@@ -1,6 +1,5 @@
 """Starts the site: database, network, waitress, in this order, and ends them cleanly."""
 
-import contextlib
 import logging
 import os
 import signal
@@ -11,6 +10,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from kerasqueeze.deploy.classifier import Classifier
 from kerasqueeze.errors import UserError
@@ -56,7 +56,8 @@ class Options:
 
 
 def keep_within(options: Options) -> None:
-    """Let JAX keep what it compiles in the data folder; to be called before it is imported."""
+    """Let libraries write in the data folder what they would in the home folder; to be called before their import."""
+    os.environ.setdefault("MPLCONFIGDIR", str(options.data / "matplotlib"))
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(options.data / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
@@ -81,10 +82,13 @@ def configure(options: Options) -> None:
     except (ImproperlyConfigured, ImportError, ValueError) as error:
         raise UserError(f"DATABASE_URL cannot be used ({_line(error)}); expected one such as {_EXAMPLE}") from None
     _migrate()
+    from django.db import connections
+
     from kerasqueeze.deploy.web import store
 
     store.forget_old()
     store.sweep()
+    connections.close_all()
 
 
 def listen(options: Options) -> socket.socket:
@@ -112,6 +116,7 @@ def serve(options: Options, classifier: Classifier, opened: socket.socket) -> No
         classifier: The network.
         opened: What `listen` returned.
     """
+    from waitress import wasyncore
     from waitress.server import create_server
 
     from kerasqueeze.deploy.web import network, settings
@@ -125,8 +130,10 @@ def serve(options: Options, classifier: Classifier, opened: socket.socket) -> No
         "trusted_proxy": options.proxy,
         "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"},
     }
+    channels: dict[int, Any] = {}
     server = create_server(
         application,
+        map=channels,
         sockets=[opened],
         threads=options.workers + options.queue,  # one for each photo that waits, and some for the pages
         connection_limit=4 * (options.workers + options.queue),
@@ -148,8 +155,7 @@ def serve(options: Options, classifier: Classifier, opened: socket.socket) -> No
         server.run()  # ends in good order at Ctrl-C and at `_stop`
     finally:
         stop.set()
-        with contextlib.suppress(OSError):
-            server.close()
+        wasyncore.close_all(channels, ignore_all=True)
         network.use(None)
         used.close()
     print("Stopped", flush=True)

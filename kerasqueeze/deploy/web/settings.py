@@ -21,7 +21,7 @@ from pathlib import Path
 
 import dj_database_url
 
-from kerasqueeze import __version__
+import kerasqueeze
 from kerasqueeze.deploy.web.secret import secret_key
 from kerasqueeze.files import expanded
 
@@ -48,7 +48,7 @@ RATE = int(_number("RATE", 60))
 QUEUE = int(_number("QUEUE", 32))
 WORKERS = int(_number("WORKERS", 4))
 PROXY = os.environ.get("KERASQUEEZE_WEB_PROXY", "")
-VERSION = __version__
+VERSION = kerasqueeze.__version__
 
 # Limits
 
@@ -96,11 +96,8 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {
-    "default": dj_database_url.config(
-        default=f"sqlite:///{DATA / 'history.sqlite3'}", conn_max_age=60, conn_health_checks=True
-    )
-}
+# A connection a request: threads that wait for photos hold none.
+DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{DATA / 'history.sqlite3'}", conn_max_age=0)}
 if DATABASES["default"].get("ENGINE", "").endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",  # else two writers at once can end in "database is locked"

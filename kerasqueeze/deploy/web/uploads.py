@@ -1,11 +1,9 @@
 """What came from outside, made into pixels: told by its content, bounded before it is decoded, refused in words."""
 
-import io
-
 from django.conf import settings
 from PIL import Image
 
-from kerasqueeze.data.decode import BrokenPhoto, whole_photo
+from kerasqueeze.data.decode import BrokenPhoto, opened, whole_photo
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 """What is taken, by Pillow's names; those that browsers and cameras make."""
@@ -33,7 +31,7 @@ def pixels(data: bytes) -> Image.Image:
         Refused: It is no photo (415), is damaged, or has too many pixels (422).
     """
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as file:  # reads the head of the file alone
+        with opened(data, FORMATS) as file:
             size = file.width * file.height
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         size = settings.MAX_PIXELS + 1

@@ -1,5 +1,7 @@
 """The site on a port of its own with the network of NumPy: what `kerasqueeze serve` does once the network is loaded."""
 
+__command__ = True  # as the command: without Keras, which this network does not need
+
 import sys
 from pathlib import Path
 
@@ -22,6 +24,7 @@ def main(data: Path, *hosts: str) -> None:
         workers=2,
         results=data,
     )
+    serving.keep_within(options)
     opened = serving.listen(options)
     serving.configure(options)
     serving.serve(options, Painter(), opened)
