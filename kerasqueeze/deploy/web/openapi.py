@@ -32,17 +32,17 @@ def _predict() -> dict[str, Any]:
     most = settings.MAX_UPLOAD >> 20
     photos = {
         "type": "array",
-        "items": {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"},
+        "items": {"type": "string", "format": "binary", "minLength": 1},
         "minItems": 1,
         "maxItems": settings.MAX_PHOTOS,
         "description": "JPEG, PNG, WEBP, AVIF, GIF, BMP or TIFF, told by content.",
     }
-    form = {"type": "object", "required": ["photo"], "properties": {"photo": photos}}
+    content = {"schema": {"type": "object", "required": ["photo"], "properties": {"photo": photos}}}
     return {
         "operationId": "predict",
         "summary": "The five most probable classes of one or several photos.",
         "description": f"Nothing is stored. All photos are looked at or none; together {most} MiB at most.",
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
+        "requestBody": {"required": True, "content": {"multipart/form-data": content}},
         "responses": {
             "200": _answer("What the network says, in the order of the photos.", _ref("Predictions")),
             "400": _error("The request is damaged, has no photo or too many of them."),

@@ -57,6 +57,8 @@ class Options:
 
 def keep_within(options: Options) -> None:
     """Let libraries write in the data folder what they would in the home folder; to be called before their import."""
+    os.umask(0o077)  # what is made from here on is its owner's alone
+    os.environ.setdefault("KERAS_HOME", str(options.data / "keras"))
     os.environ.setdefault("MPLCONFIGDIR", str(options.data / "matplotlib"))
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(options.data / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
@@ -69,7 +71,6 @@ def configure(options: Options) -> None:
         UserError: The data folder or the database cannot be used.
     """
     _export(options)
-    os.umask(0o077)  # what is made from here on is its owner's alone
     import django
     from django.core.exceptions import ImproperlyConfigured
 

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from kerasqueeze.deploy.web.views import api, history, photo, site
+from kerasqueeze.deploy.web.views import api, health, history, photo, site
 
 _NUMBER = r"(?P<pk>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
@@ -19,8 +19,8 @@ urlpatterns = [
     path("about/", site.About.as_view(), name="about"),
     path("api/v1/predict", api.Predict.as_view(), name="predict"),
     path("api/v1/openapi.json", api.OpenApi.as_view(), name="openapi"),
-    path("healthz", site.healthz, name="healthz"),
-    path("readyz", site.readyz, name="readyz"),
+    path("healthz", health.Health.as_view(), name="healthz"),
+    path("readyz", health.Ready.as_view(), name="readyz"),
 ]
 
 handler400 = "kerasqueeze.deploy.web.views.errors.bad_request"

@@ -20,6 +20,7 @@ def typed(capfd, monkeypatch):
 
     def call(*arguments):
         monkeypatch.setattr(os, "environ", os.environ.copy())
+        monkeypatch.setattr(os, "umask", lambda mask: mask)
         monkeypatch.setattr(sys, "argv", ["kerasqueeze", "serve", *map(str, arguments)])
         with pytest.raises(SystemExit) as left:
             main.main()

@@ -154,6 +154,28 @@ def test_what_is_too_large_is_refused_before_it_is_sent_and_a_restart_changes_no
     assert b"1 photo" in again.ask("/history/")[1]
 
 
+def test_schemathesis_finds_nothing(site):
+    tool = shutil.which("schemathesis", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if tool is None:
+        pytest.skip("needs schemathesis: pip install schemathesis")
+    running = site()
+    document = f"http://127.0.0.1:{running.port}/api/v1/openapi.json"
+    command = [
+        tool,
+        "--config-file",
+        HERE / "schemathesis.toml",
+        "run",
+        document,
+        "--max-examples",
+        "40",
+        "--seed",
+        "1",
+    ]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, cwd=running.home)
+    assert done.returncode == 0, done.stdout
+    assert running.end()[0] == 0
+
+
 def _postgres() -> Path | None:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return found[-1].parent if found else None

@@ -17,11 +17,15 @@ from kerasqueeze.deploy.web.network import Seen
 from kerasqueeze.deploy.web.views.errors import over_rate, problem, refusals, too_large
 
 FIELD = "photo"
-_STATUS = {"too_large": 413}
 
 
+@method_decorator([csrf_exempt, refusals], name="dispatch")
 class ApiView(View):
-    """A view whose errors are JSON."""
+    """A view for programs, whose errors are JSON.
+
+    No cookie is needed and nothing is stored, so a form on another site gains nothing and cannot read the answer: that
+    is why there is no token.
+    """
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Say what is allowed."""
@@ -31,8 +35,6 @@ class ApiView(View):
         return response
 
 
-# No cookie is needed and nothing is stored, so a form on another site gains nothing, and cannot read the answer.
-@method_decorator([csrf_exempt, refusals], name="dispatch")
 class Predict(ApiView):
     """`POST /api/v1/predict`: one or several photos in the field `photo` of multipart/form-data."""
 

@@ -15,7 +15,8 @@ from kerasqueeze.deploy.batching import Busy
 from kerasqueeze.deploy.web.rate import rates
 from kerasqueeze.deploy.web.uploads import Refused
 
-API = "/api/"
+PROGRAMS = ("/api/", "/healthz", "/readyz")
+"""What the addresses begin with that programs ask for."""
 TITLES = {
     400: "That request makes no sense",
     403: "That was refused",
@@ -31,7 +32,7 @@ TITLES = {
 
 
 def problem(request: HttpRequest, status: int, code: str, message: str, retry_after: int | None = None) -> HttpResponse:
-    """Return an error: JSON below /api/, else a page.
+    """Return an error: JSON for programs, else a page.
 
     Args:
         request: What is answered.
@@ -40,7 +41,7 @@ def problem(request: HttpRequest, status: int, code: str, message: str, retry_af
         message: For people: what is wrong and what to do.
         retry_after: Seconds after which it may go better.
     """
-    if request.path.startswith(API):
+    if request.path.startswith(PROGRAMS):
         response: HttpResponse = JsonResponse(as_json(code, message), status=status)
     else:
         context = {"status": status, "title": TITLES.get(status, "That did not work"), "message": message}
@@ -57,7 +58,7 @@ def as_json(code: str, message: str) -> dict[str, Any]:
 
 def bare(path: str, status: int, code: str, message: str) -> tuple[str, bytes]:
     """Return an error's media type and body where there is no Django yet: before a request has been read."""
-    if path.startswith(API):
+    if path.startswith(PROGRAMS):
         return "application/json", json.dumps(as_json(code, message)).encode()
     title = TITLES.get(status, "That did not work")
     page = (

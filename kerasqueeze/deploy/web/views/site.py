@@ -1,10 +1,9 @@
-"""Pages beside the photos: about the network, the study, and whether the site is well."""
+"""Pages beside the photos: about the network, and the study."""
 
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from django.views.generic import TemplateView
 
@@ -47,30 +46,4 @@ def study_picture(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404
     response = FileResponse(picture.path.open("rb"), content_type="image/png")
     response.headers["Cache-Control"] = "private, max-age=3600"
-    return response
-
-
-@require_safe
-def healthz(request: HttpRequest) -> HttpResponse:
-    """Say that the process answers."""
-    return JsonResponse({"status": "ok"})
-
-
-@require_safe
-def readyz(request: HttpRequest) -> HttpResponse:
-    """Say whether photos can be sent: the network is loaded, and the database answers."""
-    state = {"network": "ok", "database": "ok"}
-    try:
-        network.current()
-    except Busy:
-        state["network"] = "not loaded"
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM web_prediction WHERE 1 = 0")
-    except DatabaseError:
-        state["database"] = "does not answer"
-    ready = set(state.values()) == {"ok"}
-    response = JsonResponse({"status": "ok" if ready else "not ready", **state}, status=200 if ready else 503)
-    if not ready:
-        response.headers["Retry-After"] = str(Busy.seconds)
     return response
