@@ -164,9 +164,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    # Refusals are the sender's to know of; an error with a traceback is for whoever runs the site.
+    "filters": {"bugs": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: bool(record.exc_info)}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         "django": {"handlers": ["console"], "level": "ERROR", "propagate": False},
-        "waitress.queue": {"level": "ERROR"},  # each wait for a thread would be a warning
+        "django.request": {"handlers": ["console"], "level": "ERROR", "propagate": False, "filters": ["bugs"]},
+        "django.security": {"handlers": ["console"], "level": "CRITICAL", "propagate": False},
+        "waitress": {"handlers": ["console"], "level": "ERROR", "propagate": False},  # each wait would be a warning
     },
 }
