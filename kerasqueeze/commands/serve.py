@@ -68,7 +68,12 @@ def main(arguments: argparse.Namespace) -> None:
     serving.warn(chosen)
     with serving.listen(chosen) as opened:
         serving.configure(chosen)
-        serving.serve(chosen, classifier, opened)
+        serving.serve(chosen, classifier, _name(arguments.model), opened)
+
+
+def _name(model: str) -> str:
+    """Return what people call a model: an exported file in the cache has a longer name."""
+    return Path(model).name.partition(".")[0].removeprefix("imagenet:")
 
 
 def _port(text: str) -> int:

@@ -30,13 +30,13 @@ class About:
     cut: bool
 
 
-def of(classifier: Classifier) -> About:
-    """Return what the page shows; what a card does not say is left out."""
+def of(classifier: Classifier, name: str) -> About:
+    """Return what the page shows of a network called `name`; what a card does not say is left out."""
     card, origin = classifier.card, classifier.card.origin
     settings, data, weights = _part(origin, "experiment"), _part(origin, "data"), _part(origin, "weights")
     versions = _part(origin, "versions")
     network = [
-        ("Name", classifier.name),
+        ("Name", name),
         ("Architecture", settings.get("model") or origin.get("name")),
         ("Classes", len(classifier.class_names)),
         ("Takes", f"{card.image_size} × {card.image_size} pixels, {_how(card.resize)}"),

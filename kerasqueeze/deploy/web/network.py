@@ -68,10 +68,13 @@ class Network:
         queue: Requests that may be in work or wait; one more is refused.
         workers: Photos that are decoded at one time, each of which takes memory.
         patience: Seconds that a request waits at most for each of its steps.
+        name: What people call it; default the classifier's.
     """
 
-    def __init__(self, classifier: Classifier, queue: int = 32, workers: int = 4, patience: float = 20.0):
-        self.classifier, self.patience = classifier, patience
+    def __init__(
+        self, classifier: Classifier, queue: int = 32, workers: int = 4, patience: float = 20.0, name: str = ""
+    ):
+        self.classifier, self.patience, self.name = classifier, patience, name or classifier.name
         self.batcher = Batcher(classifier, waiting=queue, patience=patience)
         self._places = threading.BoundedSemaphore(queue)
         self._decoders = threading.BoundedSemaphore(workers)
@@ -164,7 +167,7 @@ class Network:
             )
             for rank, number in enumerate(chosen)
         )
-        return Seen(guesses, self.classifier.name, kind, self.classifier.card.resize == "squash", seconds)
+        return Seen(guesses, self.name, kind, self.classifier.card.resize == "squash", seconds)
 
 
 _current: Network | None = None
@@ -190,7 +193,7 @@ def current() -> Network:
 def in_templates(request: HttpRequest) -> dict[str, Any]:
     """Return what every page shows of the network and the site."""
     return {
-        "network_name": _current.classifier.name if _current is not None else "",
+        "network_name": _current.name if _current is not None else "",
         "classes": len(_current.classifier.class_names) if _current is not None else 0,
         "site": settings,
     }

@@ -1,6 +1,5 @@
 """The key that signs cookies and forms: made at the first start, kept beside the photos, read by its owner alone."""
 
-import contextlib
 import os
 import secrets
 import stat
@@ -23,7 +22,7 @@ def secret_key(folder: Path) -> str:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _make(path)
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise UserError(f"others may read {str(path)!r}; run: chmod 600 {path}, or remove it to get a new one")
         key = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -41,7 +40,11 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(_LETTERS))
-        with contextlib.suppress(FileExistsError):
+        try:
             path.hardlink_to(part)  # unlike a rename, never over another's
+        except FileExistsError:
+            pass
+        except OSError:  # a disk without such links
+            part.replace(path)
     finally:
-        part.unlink()
+        part.unlink(missing_ok=True)

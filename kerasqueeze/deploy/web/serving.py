@@ -109,12 +109,13 @@ def listen(options: Options) -> socket.socket:
     return opened
 
 
-def serve(options: Options, classifier: Classifier, opened: socket.socket) -> None:
+def serve(options: Options, classifier: Classifier, name: str, opened: socket.socket) -> None:
     """Answer requests until a signal ends it.
 
     Args:
         options: What the user has chosen.
         classifier: The network.
+        name: What people call it.
         opened: What `listen` returned.
     """
     from waitress import wasyncore
@@ -124,7 +125,7 @@ def serve(options: Options, classifier: Classifier, opened: socket.socket) -> No
     from kerasqueeze.deploy.web.refusing import refuse_in_our_words
     from kerasqueeze.deploy.web.wsgi import application
 
-    used = network.Network(classifier, options.queue, options.workers)
+    used = network.Network(classifier, options.queue, options.workers, name=name)
     used.batcher.warm()
     network.use(used)
     proxied = {
@@ -151,7 +152,7 @@ def serve(options: Options, classifier: Classifier, opened: socket.socket) -> No
     cleaner.start()
     signal.signal(signal.SIGTERM, _stop)
     host = f"[{options.host}]" if ":" in options.host else options.host
-    print(f"Serving {classifier.name} at http://{host}:{opened.getsockname()[1]}/ (Ctrl-C ends it)", flush=True)
+    print(f"Serving {used.name} at http://{host}:{opened.getsockname()[1]}/ (Ctrl-C ends it)", flush=True)
     try:
         server.run()  # ends in good order at Ctrl-C and at `_stop`
     finally:

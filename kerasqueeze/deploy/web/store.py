@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import time
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -18,6 +19,8 @@ from kerasqueeze.deploy.web.network import Seen
 from kerasqueeze.deploy.web.uploads import within
 
 JPEG_QUALITY = 88
+YOUNG = 3600.0
+"""Seconds."""
 
 
 def keep(image: Image.Image, seen: Seen) -> Prediction:
@@ -72,12 +75,14 @@ def forget_all() -> int:
 def sweep() -> int:
     """Remove folders of photos that the database does not know, as a crash leaves them; return how many there were.
 
-    For the start alone: a photo that is being stored has its folder before its row.
+    A photo that is being stored has its folder before its row: what is younger than `YOUNG` stays.
     """
     if not settings.PHOTOS.is_dir():
         return 0
     known = {str(number) for number in Prediction.objects.values_list("id", flat=True)}
-    strange = [path for path in settings.PHOTOS.iterdir() if _is_number(path.name) and path.name not in known]
+    before = time.time() - YOUNG
+    found = [path for path in settings.PHOTOS.iterdir() if _is_number(path.name) and path.name not in known]
+    strange = [path for path in found if path.stat().st_mtime < before]
     for path in strange:
         shutil.rmtree(path, ignore_errors=True)
     return len(strange)

@@ -2,6 +2,7 @@
 
 __command__ = True  # as the command: without Keras, which this network does not need
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,16 +11,16 @@ from site_for_tests import Painter
 from kerasqueeze.deploy.web import serving
 
 
-def main(data: Path, *hosts: str) -> None:
+def main(data: Path, proxy: str = "") -> None:
     options = serving.Options(
         host="127.0.0.1",
         port=0,
         data=data,
-        hosts=hosts,
-        proxy="",
+        hosts=(),
+        proxy=proxy,
         keep_days=1,
         threshold=0.5,
-        rate=0,
+        rate=int(os.environ.get("KERASQUEEZE_TEST_RATE", "0")),
         queue=4,
         workers=2,
         results=data,
@@ -27,7 +28,7 @@ def main(data: Path, *hosts: str) -> None:
     serving.keep_within(options)
     opened = serving.listen(options)
     serving.configure(options)
-    serving.serve(options, Painter(), opened)
+    serving.serve(options, Painter(), "painter", opened)
 
 
 if __name__ == "__main__":

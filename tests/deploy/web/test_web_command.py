@@ -4,7 +4,6 @@ import importlib.util
 import os
 import socket
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -137,4 +136,4 @@ def test_help_lists_every_option(typed):
     assert code == 0
     for name in ("model", "weights", "runtime", "host", "port", "data", "keep-days", "allowed-host", "threshold"):
         assert f"--{name}" in out
-    assert Path(serve.DATA).expanduser() and tempfile
+    assert Path(serve.DATA).expanduser()

@@ -226,5 +226,14 @@ def test_the_secret_key_is_made_once_for_its_owner_alone(tmp_path):
         secret_key(path / "below")
 
 
+def test_the_key_is_made_on_a_disk_without_links_too(tmp_path, monkeypatch):
+    def refuse(self, target):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    key = secret_key(tmp_path)
+    assert secret_key(tmp_path) == key and [one.name for one in tmp_path.iterdir()] == ["secret_key"]
+
+
 def test_the_key_is_not_djangos_example():
     assert (DATA / "data" / "secret_key").stat().st_mode & 0o777 == 0o600

@@ -24,13 +24,13 @@ ROOT = HERE.parents[2]
 class Site:
     """A process that serves, and its address."""
 
-    def __init__(self, data: Path, **environment: str):
+    def __init__(self, data: Path, *arguments: str, **environment: str):
         home = data.parent / "home"
         home.mkdir(exist_ok=True)
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("KERASQUEEZE", "DATABASE"))}
         self.home, self.data = home, data
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(HERE / "serve_painter.py"), str(data)],
+            [sys.executable, "-W", "error", str(HERE / "serve_painter.py"), str(data), *arguments],
             cwd=home,
             env={**clean, "HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **environment},
             stdout=subprocess.PIPE,
@@ -53,13 +53,13 @@ class Site:
             with error:
                 return error.code, error.read()
 
-    def send(self, path: str, data: bytes, **fields: str) -> tuple[int, bytes]:
+    def send(self, path: str, data: bytes, headers: dict[str, str] | None = None, **fields: str) -> tuple[int, bytes]:
         parts = [
             f'--x\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n' for key, value in fields.items()
         ]
         head = '--x\r\nContent-Disposition: form-data; name="photo"; filename="a.png"\r\n\r\n'
         body = "".join([*parts, head]).encode() + data + b"\r\n--x--\r\n"
-        return self.ask(path, body, **{"Content-Type": "multipart/form-data; boundary=x"})
+        return self.ask(path, body, **{"Content-Type": "multipart/form-data; boundary=x", **(headers or {})})
 
     def send_form(self, path: str, data: bytes) -> tuple[int, bytes]:
         """Send a photo as a browser does, with cookie and token."""
@@ -77,8 +77,8 @@ class Site:
 def site(tmp_path):
     started: list[Site] = []
 
-    def start(**environment: str) -> Site:
-        started.append(Site(tmp_path / "data", **environment))
+    def start(*arguments: str, **environment: str) -> Site:
+        started.append(Site(tmp_path / "data", *arguments, **environment))
         return started[-1]
 
     yield start
@@ -152,6 +152,44 @@ def test_what_is_too_large_is_refused_before_it_is_sent_and_a_restart_changes_no
     again = site()
     assert (again.data / "secret_key").read_text() == key
     assert b"1 photo" in again.ask("/history/")[1]
+
+
+def test_behind_a_proxy_everything_is_https_and_addresses_are_the_senders(site):
+    running = site("127.0.0.1", KERASQUEEZE_TEST_RATE="2")
+    secure = {"X-Forwarded-Proto": "https", "Host": "localhost"}
+    found = raw(running.port, "GET /about/ HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    assert found.startswith(b"HTTP/1.0 301 ") and b"Location: https://localhost/about/" in found
+    lines = "".join(f"{key}: {value}\r\n" for key, value in secure.items())
+    found = raw(running.port, f"GET /about/ HTTP/1.0\r\n{lines}\r\n")
+    assert b" 200 OK" in found and b"Strict-Transport-Security: max-age=31536000" in found
+    assert b"https://localhost/api/v1/predict" in found
+    cookie = raw(running.port, f"GET / HTTP/1.0\r\n{lines}\r\n")
+    assert re.search(rb"Set-Cookie:\s+csrftoken=.*; HttpOnly; .*Secure", cookie)
+    assert running.ask("/healthz")[0] == 200  # whatever watches over it comes without the proxy
+    statuses = [
+        running.send("/api/v1/predict", photo(), {**secure, "X-Forwarded-For": sender})[0]
+        for sender in ["10.0.0.1"] * 3 + ["10.0.0.2"]
+    ]
+    assert statuses == [200, 200, 429, 200]
+    assert running.end()[2] == ""
+
+
+def test_without_a_proxy_nobody_can_claim_another_address(site):
+    running = site(KERASQUEEZE_TEST_RATE="2")
+    statuses = [
+        running.send("/api/v1/predict", photo(), {"X-Forwarded-For": f"10.0.0.{number}"})[0] for number in range(3)
+    ]
+    assert statuses == [200, 200, 429]
+    running.end()
+
+
+def test_djangos_checks_for_deployment_find_nothing_behind_a_proxy(tmp_path):
+    chosen = {"KERASQUEEZE_WEB_DATA": str(tmp_path), "KERASQUEEZE_WEB_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT)}
+    command = "check --deploy --fail-level WARNING --settings kerasqueeze.deploy.web.settings"
+    done = subprocess.run(
+        [sys.executable, "-m", "django", *command.split()], env={**os.environ, **chosen}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_schemathesis_finds_nothing(site):

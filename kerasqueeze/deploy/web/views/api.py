@@ -59,7 +59,7 @@ class Predict(ApiView):
         found = used.predict([file.read() for file in files])
         return JsonResponse(
             {
-                "model": used.classifier.name,
+                "model": used.name,
                 "threshold": settings.THRESHOLD,
                 "results": [_as_json(seen) for seen in found],
                 "seconds": round(found[0].seconds, 4),

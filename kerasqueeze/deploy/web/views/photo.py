@@ -102,5 +102,5 @@ def picture(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     except FileNotFoundError:
         raise Http404 from None
     response = FileResponse(content, content_type="image/png" if name.startswith("heat-") else "image/jpeg")
-    response.headers["Cache-Control"] = "private, max-age=3600"
+    response.headers["Cache-Control"] = "private, max-age=600"
     return response

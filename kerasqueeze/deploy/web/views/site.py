@@ -20,7 +20,8 @@ class About(TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add what the model card says."""
         try:
-            told = about.of(network.current().classifier)
+            used = network.current()
+            told = about.of(used.classifier, used.name)
         except Busy:
             told = None
         return super().get_context_data(about=told, **kwargs)
