@@ -54,7 +54,7 @@ def imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} has a relative import"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names if alias.name != "__version__"}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and is_module(node.value):
             found.add(node.value)
     return {name.removeprefix("kerasqueeze.") for name in found if name.startswith("kerasqueeze.")}
