@@ -10,6 +10,7 @@ place of SQLite. Needs the extra `web`: pip install 'kerasqueeze[web]'.
 
 import argparse
 import importlib.util
+import os
 from pathlib import Path
 
 from kerasqueeze.commands import options
@@ -17,7 +18,7 @@ from kerasqueeze.errors import UserError
 
 PACKAGES = ("django", "waitress", "whitenoise", "dj_database_url")
 """What the extra `web` installs."""
-DATA = "~/.local/share/kerasqueeze/web"
+DATA = f"{os.environ.get('XDG_DATA_HOME') or '~/.local/share'}/kerasqueeze/web"
 
 
 def parser() -> options.Parser:

@@ -102,11 +102,6 @@ class Batcher:
         for size in (1, 8, self.batch):
             self._computed(np.zeros((size, side, side, 3), np.uint8))
 
-    @property
-    def waiting(self) -> int:
-        """How many images wait at this moment."""
-        return self._queue.qsize()
-
     def close(self) -> None:
         """Stop the thread; requests that still wait are refused."""
         self._closed.set()

@@ -100,12 +100,14 @@ class Network:
         """Return what the network says of some photos, without maps.
 
         Raises:
-            Refused: One is no photo; its message says which.
+            Refused: One is no photo; the message says which of several.
             Busy: There is too much to do.
         """
         start = time.perf_counter()
         with self._place():
-            found = self.batcher.compute([self._square(number, data) for number, data in enumerate(files, 1)])
+            numbers = range(1, len(files) + 1) if len(files) > 1 else [0]
+            squares = [self._square(number, data) for number, data in zip(numbers, files, strict=True)]
+            found = self.batcher.compute(squares)
         seconds = time.perf_counter() - start
         return [self._seen(one, top(one.probabilities, TOP), None, "", seconds) for one in found]
 
@@ -124,10 +126,12 @@ class Network:
             self._places.release()
 
     def _square(self, number: int, data: bytes) -> np.ndarray:
-        """Return one photo of several as the network takes it."""
+        """Return a photo as the network takes it; of several it has a number."""
         try:
             return self._decoded(data)[1]
         except uploads.Refused as error:
+            if not number:
+                raise
             raise uploads.Refused(error.status, error.code, f"Photo {number}: {error.message}") from None
 
     def _decoded(self, data: bytes, kept: int = 1) -> tuple[Image.Image, np.ndarray]:

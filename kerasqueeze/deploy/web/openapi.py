@@ -13,7 +13,7 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "kerasqueeze",
-            "summary": "Names what is on photos.",
+            "summary": "Classifies photos.",
             "version": settings.VERSION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
@@ -41,7 +41,7 @@ def _predict() -> dict[str, Any]:
     return {
         "operationId": "predict",
         "summary": "The five most probable classes of one or several photos.",
-        "description": f"Nothing is stored. All photos are looked at or none; together {most} MiB at most.",
+        "description": f"Nothing is stored. All photos are classified or none; together {most} MiB at most.",
         "requestBody": {"required": True, "content": {"multipart/form-data": content}},
         "responses": {
             "200": _answer("What the network says, in the order of the photos.", _ref("Predictions")),

@@ -52,11 +52,6 @@ class Picture:
     title: str
 
 
-def exist(folder: Path) -> bool:
-    """Tell whether a folder has a study's table."""
-    return (folder / SUMMARY).is_file()
-
-
 def table(folder: Path) -> Table | None:
     """Return the study's table; None if there is none, or it is none."""
     path = folder / SUMMARY

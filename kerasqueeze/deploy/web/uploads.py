@@ -58,7 +58,7 @@ def within(image: Image.Image, side: int) -> Image.Image:
 
 def broken() -> Refused:
     """Return what is said of a photo that cannot be decoded."""
-    return Refused(422, "broken_photo", "The photo is damaged or incomplete. Save it anew, or choose another one.")
+    return Refused(422, "broken_photo", "The photo is damaged or incomplete. Save it again, or choose another one.")
 
 
 def _no_photo() -> Refused:
@@ -66,5 +66,5 @@ def _no_photo() -> Refused:
     return Refused(
         415,
         "not_a_photo",
-        f"This is no photo that can be read here. {names} and {FORMATS[-1]} are; a HEIC photo can be saved as JPEG.",
+        f"This is not a photo that can be read here; expected {names} or {FORMATS[-1]}. Save other photos as JPEG.",
     )

@@ -203,7 +203,9 @@ def test_a_bug_in_the_network_is_an_error_500_without_details(client):
     assert answer.status_code == 500 and answer.json()["error"]["code"] == "server_error"
     assert b"bug" not in answer.content
     page = client.post("/", {"photo": SimpleUploadedFile("a.png", photo())})
-    assert page.status_code == 500 and b"Something broke" in page.content and b"ArithmeticError" not in page.content
+    assert (
+        page.status_code == 500 and b"Something went wrong" in page.content and b"ArithmeticError" not in page.content
+    )
     broken.close()
 
 
@@ -228,3 +230,7 @@ def test_readiness_sees_a_database_without_tables(client):
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE away RENAME TO web_prediction")
+
+
+def test_a_bad_photo_alone_has_no_number(post):
+    assert post(b"hello").json()["error"]["message"].startswith("This is not a photo")

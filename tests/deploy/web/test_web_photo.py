@@ -76,7 +76,7 @@ def test_another_class_can_be_chosen_without_a_script(client, send):
     url = send(photo("red")).url
     second = Prediction.objects.get().guesses.get(rank=2)
     text = client.get(f"{url}?class=2").content.decode()
-    assert f'src="{url}heat-2"' in text and f"Bright where the photo speaks for {second.label}" in text
+    assert f'src="{url}heat-2"' in text and f"Bright areas speak for {second.label}" in text
     for odd in ("0", "99", "x", ""):
         assert f'src="{url}heat-1"' in client.get(f"{url}?class={odd}").content.decode()
 
@@ -165,7 +165,7 @@ def test_only_a_photos_own_files_can_be_asked_for(client, send):
     ("data", "status", "words"),
     [
         (b"", 422, "empty"),
-        (b"hello", 415, "no photo"),
+        (b"hello", 415, "not a photo"),
         (photo()[:60], 422, "damaged"),
     ],
 )
@@ -187,7 +187,7 @@ def test_forms_need_their_token(send):
     url = send().url
     for path in ("/", f"{url}delete/", "/history/delete/"):
         answer = strict.post(path, {})
-        assert answer.status_code == 403 and b"load the page anew" in answer.content
+        assert answer.status_code == 403 and b"reload the page" in answer.content
     assert Prediction.objects.count() == 1
     token = re.search(rb'csrfmiddlewaretoken" value="(\w+)"', strict.get("/history/delete/").content)[1]  # type: ignore[index]
     assert strict.post("/history/delete/", {"csrfmiddlewaretoken": token.decode()}).status_code == 302

@@ -160,7 +160,7 @@ def test_other_methods_are_refused(client, send):
 
 def test_a_page_that_is_sent_too_much_says_so_before_it_reads(client):
     answer = client.post("/", b"", content_type="multipart/form-data; boundary=x", CONTENT_LENGTH=str(11 * 2**20))
-    assert answer.status_code == 413 and b"10.0" in answer.content and b"<h1>That is too large</h1>" in answer.content
+    assert answer.status_code == 413 and b"10.0" in answer.content and b"<h1>Too large</h1>" in answer.content
     assert client.post("/", b"", content_type="a/b", CONTENT_LENGTH="ten").status_code == 400
 
 

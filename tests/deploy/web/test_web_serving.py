@@ -136,7 +136,7 @@ def test_what_is_too_large_is_refused_before_it_is_sent_and_a_restart_changes_no
     assert found.startswith(b"HTTP/1.1 413 ") and b"default-src 'none'" in found
     assert json.loads(found.split(b"\r\n\r\n", 1)[1])["error"]["code"] == "too_large"
     page = raw(running.port, head.format("/"))
-    assert page.startswith(b"HTTP/1.1 413 ") and b"<h1>That is too large</h1>" in page
+    assert page.startswith(b"HTTP/1.1 413 ") and b"<h1>Too large</h1>" in page
     assert raw(running.port, "NONSENSE\r\n\r\n").startswith(b"HTTP/1.0 400 ")
     # without a length: counted while it comes
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)

@@ -18,16 +18,15 @@ from kerasqueeze.deploy.web.uploads import Refused
 PROGRAMS = ("/api/", "/healthz", "/readyz")
 """What the addresses begin with that programs ask for."""
 TITLES = {
-    400: "That request makes no sense",
-    403: "That was refused",
-    404: "There is no such page",
-    405: "That cannot be done here",
-    413: "That is too large",
-    415: "That is no photo",
-    422: "That photo cannot be read",
+    400: "Bad request",
+    403: "Not allowed",
+    404: "Page not found",
+    413: "Too large",
+    415: "Not a photo",
+    422: "The photo cannot be read",
     429: "Too many photos",
-    500: "Something broke",
-    503: "Too busy at this moment",
+    500: "Something went wrong",
+    503: "Too busy at the moment",
 }
 
 
@@ -113,25 +112,25 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, DisallowedHost):
         message = "The site does not answer to that name. Whoever runs it can allow it: serve --allowed-host NAME."
         return problem(request, 400, "unknown_host", message)
-    return problem(request, 400, "bad_request", "The request is damaged or not complete.")
+    return problem(request, 400, "bad_request", "The request is damaged or incomplete.")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what may not be done: handler403."""
-    return problem(request, 403, "forbidden", "This may not be done.")
+    return problem(request, 403, "forbidden", "You may not do this.")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form that does not come from this site, or whose cookie is gone."""
-    message = "The form was too old, or cookies are switched off. Go back, load the page anew and try again."
+    message = "The form has expired, or cookies are off. Go back, reload the page and try again."
     return problem(request, 403, "csrf", message)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer an address without a page: handler404."""
-    return problem(request, 404, "not_found", "It was deleted, or never was.")
+    return problem(request, 404, "not_found", "It was deleted, or it never existed.")
 
 
 def broke(request: HttpRequest) -> HttpResponse:
     """Answer when a view has a bug: handler500."""
-    return problem(request, 500, "server_error", "That is the site's fault, not yours. It is written in its log.")
+    return problem(request, 500, "server_error", "The fault is the site's, not yours; its log has the details.")

@@ -55,7 +55,7 @@ if (form) {
   camera.addEventListener("change", () => send(camera));
   form.addEventListener("submit", () => {
     problem.replaceChildren();
-    working.textContent = "Looking at it …";
+    working.textContent = "Classifying …";
     button.disabled = true;
   });
   window.addEventListener("pageshow", (event) => { // back from the result
