@@ -20,7 +20,7 @@ from kerasqueeze.deploy.web import uploads
 from kerasqueeze.errors import UserError
 
 TOP = 5
-HEAT_SIDE = 224
+HEAT_SIDE = 128
 """Pixels of a map's picture; the browser stretches it over the photo."""
 
 

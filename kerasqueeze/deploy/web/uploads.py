@@ -1,5 +1,8 @@
 """What came from outside, made into pixels: told by its content, bounded before it is decoded, refused in words."""
 
+import contextlib
+import threading
+
 from django.conf import settings
 from PIL import Image
 
@@ -8,6 +11,11 @@ from kerasqueeze.data.decode import BrokenPhoto, opened, whole_photo
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 """What is taken, by Pillow's names; those that browsers and cameras make."""
 MEDIA_TYPES = tuple(f"image/{name.lower()}" for name in FORMATS)
+
+
+LARGE = 16_000_000
+"""Photos of more pixels are decoded one at a time: each takes some hundred megabytes for a moment."""
+_one_large = threading.Lock()
 
 
 class Refused(Exception):
@@ -42,7 +50,8 @@ def pixels(data: bytes) -> Image.Image:
         message = f"The photo has more than {most} million pixels. Make it smaller and send it again."
         raise Refused(422, "too_many_pixels", message)
     try:
-        return whole_photo(data)
+        with _one_large if size > LARGE else contextlib.nullcontext():
+            return whole_photo(data)
     except BrokenPhoto:
         raise broken() from None
 

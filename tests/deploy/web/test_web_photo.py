@@ -68,8 +68,8 @@ def test_the_map_is_the_networks_own_and_lies_on_the_middle_square(client, send)
     assert answer["Content-Type"] == "image/png"
     shown = np.asarray(Image.open(io.BytesIO(content(answer))))
     small = np.asarray(half.resize((16, 16), Image.Resampling.BILINEAR))
-    np.testing.assert_array_equal(shown, heat(Painter().maps(small[None])[1][0, ..., 0], 224))
-    assert shown[:, :80, 3].mean() > 2 * shown[:, -80:, 3].mean()  # where the red is
+    np.testing.assert_array_equal(shown, heat(Painter().maps(small[None])[1][0, ..., 0], network.HEAT_SIDE))
+    assert shown[:, :40, 3].mean() > 2 * shown[:, -40:, 3].mean()  # where the red is
 
 
 def test_another_class_can_be_chosen_without_a_script(client, send):
