@@ -80,9 +80,13 @@ def configure(options: Options) -> None:
     tempfile.tempdir = str(temporary)
     try:
         django.setup()
+        _migrate()
+    except UserError:
+        raise
     except (ImproperlyConfigured, ImportError, ValueError) as error:
-        raise UserError(f"DATABASE_URL cannot be used ({_line(error)}); expected one such as {_EXAMPLE}") from None
-    _migrate()
+        raise UserError(
+            f"DATABASE_URL cannot be used ({_line(error)}); expected one such as {_EXAMPLE}, and its package installed"
+        ) from None
     from django.db import connections
 
     from kerasqueeze.deploy.web import store
@@ -119,34 +123,14 @@ def serve(options: Options, classifier: Classifier, name: str, opened: socket.so
         opened: What `listen` returned.
     """
     from waitress import wasyncore
-    from waitress.server import create_server
 
-    from kerasqueeze.deploy.web import network, settings
-    from kerasqueeze.deploy.web.refusing import refuse_in_our_words
-    from kerasqueeze.deploy.web.wsgi import application
+    from kerasqueeze.deploy.web import network
 
     used = network.Network(classifier, options.queue, options.workers, name=name)
     used.batcher.warm()
     network.use(used)
-    proxied = {
-        "trusted_proxy": options.proxy,
-        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"},
-    }
     channels: dict[int, Any] = {}
-    server = create_server(
-        application,
-        map=channels,
-        sockets=[opened],
-        threads=options.workers + options.queue,  # one for each photo that waits, and some for the pages
-        connection_limit=4 * (options.workers + options.queue),
-        channel_timeout=30,
-        max_request_body_size=settings.MAX_REQUEST,
-        max_request_header_size=2**15,
-        ident=None,
-        clear_untrusted_proxy_headers=True,
-        **(proxied if options.proxy else {}),
-    )
-    refuse_in_our_words(server)
+    server = _server(options, opened, channels)
     stop = threading.Event()
     cleaner = threading.Thread(target=_clean, args=(stop,), name="retention", daemon=True)
     cleaner.start()
@@ -161,6 +145,35 @@ def serve(options: Options, classifier: Classifier, name: str, opened: socket.so
         network.use(None)
         used.close()
     print("Stopped", flush=True)
+
+
+def _server(options: Options, opened: socket.socket, channels: dict[int, Any]) -> Any:
+    """Return waitress' server, which keeps its connections in `channels`."""
+    from waitress.server import create_server
+
+    from kerasqueeze.deploy.web import settings
+    from kerasqueeze.deploy.web.refusing import refuse_in_our_words
+    from kerasqueeze.deploy.web.wsgi import application
+
+    proxied = {
+        "trusted_proxy": options.proxy,
+        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"},
+    }
+    server = create_server(
+        application,
+        map=channels,
+        sockets=[opened],
+        threads=options.workers + options.queue,  # one for each photo that waits, and some for the pages
+        connection_limit=4 * (options.workers + options.queue),
+        channel_timeout=30,  # seconds in which nothing comes
+        max_request_body_size=settings.MAX_REQUEST,
+        max_request_header_size=2**15,
+        ident=None,
+        clear_untrusted_proxy_headers=True,
+        **(proxied if options.proxy else {}),
+    )
+    refuse_in_our_words(server)
+    return server
 
 
 _EXAMPLE = "postgres://user:password@localhost/name"

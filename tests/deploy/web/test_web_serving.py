@@ -183,12 +183,36 @@ def test_without_a_proxy_nobody_can_claim_another_address(site):
     running.end()
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense://x", "DATABASE_URL cannot be used"),
+        ("postgres://web@%2Fnowhere/web", "the database cannot be used"),
+        ("sqlite:////nowhere/at/all.sqlite3", "the database cannot be used"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_line(url, words, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DATABASE_URL": url}
+    command = [sys.executable, str(HERE / "serve_painter.py"), str(tmp_path / "data")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1 and last.startswith(f"kerasqueeze.errors.UserError: {words} ("), done.stderr
+
+
+def test_a_key_that_others_may_read_stops_the_start(tmp_path):
+    (tmp_path / "secret_key").write_text("k" * 86)
+    (tmp_path / "secret_key").chmod(0o644)
+    command = [sys.executable, str(HERE / "serve_painter.py"), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stderr.strip().splitlines()[-1].startswith("kerasqueeze.errors.UserError: others may read")
+
+
 def test_djangos_checks_for_deployment_find_nothing_behind_a_proxy(tmp_path):
     chosen = {"KERASQUEEZE_WEB_DATA": str(tmp_path), "KERASQUEEZE_WEB_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT)}
-    command = "check --deploy --fail-level WARNING --settings kerasqueeze.deploy.web.settings"
-    done = subprocess.run(
-        [sys.executable, "-m", "django", *command.split()], env={**os.environ, **chosen}, capture_output=True, text=True
-    )
+    words = "django check --deploy --fail-level WARNING --settings kerasqueeze.deploy.web.settings".split()
+    code = f"__command__ = True; from django.core import management; management.execute_from_command_line({words})"
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **chosen}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
