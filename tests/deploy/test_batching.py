@@ -82,6 +82,23 @@ def test_maps_come_with_their_image(started):
     np.testing.assert_array_equal(found[1].maps, image(blue=200))
 
 
+def test_a_request_waits_a_moment_for_others(started):
+    network = Channels()
+    batcher = started(network, gather=1.0)
+    first = batcher.submit(image())
+    time.sleep(0.05)
+    second = batcher.submit(image())
+    first.result(5), second.result(5)
+    assert network.sizes == [2]
+
+
+def test_a_full_batch_waits_no_longer(started):
+    network = Channels()
+    batcher = started(network, gather=60, batch=4)
+    batcher.compute([image()] * 4)
+    assert network.sizes == [4]
+
+
 def test_a_lone_request_does_not_wait_for_others(started):
     batcher = started(Channels(), gather=0.2)
     start = time.monotonic()
