@@ -210,7 +210,7 @@ def test_a_key_that_others_may_read_stops_the_start(tmp_path):
 
 def test_djangos_checks_for_deployment_find_nothing_behind_a_proxy(tmp_path):
     chosen = {"KERASQUEEZE_WEB_DATA": str(tmp_path), "KERASQUEEZE_WEB_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT)}
-    words = "django check --deploy --fail-level WARNING --settings kerasqueeze.deploy.web.settings".split()
+    words = ["django", "check", "--deploy", "--fail-level", "WARNING", "--settings", "kerasqueeze.deploy.web.settings"]
     code = f"__command__ = True; from django.core import management; management.execute_from_command_line({words})"
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **chosen}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
