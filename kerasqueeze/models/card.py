@@ -55,8 +55,8 @@ class Card:
         return self.network_size or self.image_size
 
     def to_json(self) -> str:
-        """Return the card as JSON, always the same text for the same card."""
-        return json.dumps({"format": 1, **dataclasses.asdict(self)}, sort_keys=True, allow_nan=False)
+        """Return the card as JSON, always the same text for the same card; what is not finite becomes null."""
+        return json.dumps(_finite({"format": 1, **dataclasses.asdict(self)}), sort_keys=True, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str | bytes, path: Path | str) -> "Card":
@@ -123,6 +123,14 @@ def _problem(card: Card) -> str:
     if not isinstance(card.origin, Mapping):
         return "an origin that is no table"
     return ""
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _line(error: Exception) -> str:

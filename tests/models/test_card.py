@@ -33,6 +33,12 @@ def test_keras_loads_a_file_with_a_card(tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(path)(pixels), model(pixels))
 
 
+def test_scores_that_are_no_numbers_become_null():
+    """A run whose loss is NaN saves its network all the same."""
+    one = Card(("a",), 32, origin={"test": {"loss": float("nan"), "accuracy": 0.5}, "tried": (float("inf"), 1)})
+    assert Card.from_json(one.to_json(), "x").origin == {"test": {"loss": None, "accuracy": 0.5}, "tried": [None, 1]}
+
+
 def test_a_file_of_an_earlier_version_has_no_card(tmp_path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     model.save(tmp_path / "x.keras")
