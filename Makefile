@@ -5,6 +5,7 @@
 # make demo MODEL=FILE      the same with a network of your own
 # make test                 format, lint, types, tests
 # make test PYTHON=PYTHON   the same on another Python, in a virtual environment of its own
+# make test-slow            the tests in a browser, those that take long and those that try many inputs
 # make test-real            the tests that need real photos and weights (see below)
 ifeq ($(origin PYTHON),undefined)
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -14,7 +15,8 @@ else
 VENV ?= .venv-$(shell '$(PYTHON)' -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 endif
 BIN := $(VENV)/bin
-PYTEST = $(BIN)/python -m pytest -m "not real_data" --numprocesses auto --maxprocesses 4 --dist loadfile
+TOGETHER := --numprocesses auto --maxprocesses 4 --dist loadfile
+PYTEST = $(BIN)/python -m pytest -m "not (real_data or slow or browser or fuzz)" $(TOGETHER)
 OUT ?= results
 WEIGHTS ?= imagenet
 RUN_OPTIONS ?=
@@ -30,7 +32,7 @@ empty :=
 space := $(empty) $(empty)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run bench demo test pytest test-real format clean
+.PHONY: help setup run bench demo test pytest test-slow test-real format clean
 
 help:
 	@sed -n '/^# make /s/^# //p' Makefile
@@ -75,6 +77,14 @@ test: setup
 # The tests alone.
 pytest: setup
 	$(PYTEST)
+
+# Those in a browser need Chromium, and npm for axe-core; without them they are skipped and say so.
+AXE := build/browser/node_modules/axe-core/axe.min.js
+
+test-slow: setup
+	@test -e $(AXE) || npm install --silent --no-save --prefix build/browser axe-core@4 || \
+		echo "no axe-core from npm: accessibility is not tested"
+	$(BIN)/python -m pytest -m "(slow or browser or fuzz) and not real_data" $(TOGETHER)
 
 # With KERASQUEEZE_TEST_DATA and KERASQUEEZE_TEST_WEIGHTS set to folders of real photos and weights.
 test-real: setup
