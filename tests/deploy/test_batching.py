@@ -22,21 +22,23 @@ class Channels(Classifier):
         super().__init__(CARD)
         self.has_maps = maps
         self.sizes: list[int] = []
+        self.mapped: list[int] = []
         self.may_go = threading.Event()
         self.may_go.set()
         self.began = threading.Event()
 
-    def logits(self, images):
-        return self.maps(images)[0]
-
     def maps(self, images):
+        self.mapped.append(len(images))
+        found = images.astype(np.float32)
+        return self.logits(images), found
+
+    def logits(self, images):
         self.sizes.append(len(images))
         self.began.set()
         assert self.may_go.wait(10)
         if (images == 13).all(axis=(1, 2, 3)).any():
             raise ArithmeticError("thirteen")
-        found = images.astype(np.float32)
-        return found.mean(axis=(1, 2)), found
+        return images.astype(np.float32).mean(axis=(1, 2))
 
 
 def image(red=0, green=0, blue=0):
@@ -80,6 +82,47 @@ def test_maps_come_with_their_image(started):
     assert found[0].maps is not None and found[1].maps is not None
     np.testing.assert_array_equal(found[0].maps, image(red=9))
     np.testing.assert_array_equal(found[1].maps, image(blue=200))
+
+
+def test_maps_are_computed_only_where_somebody_asks_for_them(started):
+    network = Channels(maps=True)
+    batcher = started(network)
+    assert batcher.compute([image(red=9)], maps=False)[0].maps is None
+    assert network.mapped == []
+    batcher = started(network, gather=60, batch=2)
+    futures = [batcher.submit(image(red=9), maps=False), batcher.submit(image(red=8), maps=True)]
+    np.testing.assert_array_equal(futures[1].result(5).maps, image(red=8))
+    assert network.mapped == [2]
+
+
+def test_a_batch_waits_for_images_that_are_known_to_come(started):
+    network = Channels()
+    batcher = started(network, gather=0, hold=60)
+
+    def slowly():
+        for _ in range(3):
+            time.sleep(0.05)
+            yield image()
+
+    batcher.compute(slowly(), coming=3)
+    assert network.sizes == [3]
+    began = time.monotonic()
+    batcher.compute([image()])  # nobody else comes
+    assert time.monotonic() - began < 5
+
+
+def test_of_images_that_cannot_be_made_none_are_waited_for(started):
+    batcher = started(Channels(), gather=0, hold=60)
+
+    def broken():
+        yield image()
+        raise ArithmeticError("no photo")
+
+    with pytest.raises(ArithmeticError, match="no photo"):
+        batcher.compute(broken(), coming=5)
+    began = time.monotonic()
+    batcher.compute([image()])
+    assert time.monotonic() - began < 5
 
 
 def test_a_request_waits_a_moment_for_others(started):
@@ -183,4 +226,5 @@ def test_whoever_waits_when_it_stops_is_refused():
 def test_warming_computes_the_sizes_that_are_compiled(started):
     network = Channels(maps=True)
     started(network).warm()
-    assert network.sizes == [1, 8, 32]
+    assert network.sizes == [1, 1, 4, 4, 8, 8, 32, 32]
+    assert network.mapped == [1, 4, 8, 32]

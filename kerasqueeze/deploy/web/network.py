@@ -106,8 +106,8 @@ class Network:
         start = time.perf_counter()
         with self._place():
             numbers = range(1, len(files) + 1) if len(files) > 1 else [0]
-            squares = [self._square(number, data) for number, data in zip(numbers, files, strict=True)]
-            found = self.batcher.compute(squares)
+            squares = (self._square(number, data) for number, data in zip(numbers, files, strict=True))
+            found = self.batcher.compute(squares, maps=False, coming=len(files))
         seconds = time.perf_counter() - start
         return [self._seen(one, top(one.probabilities, TOP), None, "", seconds) for one in found]
 
