@@ -26,6 +26,8 @@ from kerasqueeze.models.weights.keras_files import MAX_MEMBER
 
 TRUSTED = ("keras", "kerasqueeze")
 """Packages whose classes a model file may name."""
+SIZES = (1, 4, 8, BATCH)
+"""Batch sizes that are compiled."""
 RUNS_CODE = ("Lambda", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "TFSMLayer")
 """Layers of Keras' that run code of the file's or of a file that it names."""
 
@@ -127,14 +129,20 @@ def keep_compiled() -> None:
 
 
 def _in_batches(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Compute images in few batch sizes, for each is compiled: 1, 8 and `BATCH`; what is added to fill up is cut."""
-    found = []
-    for start in range(0, len(images), BATCH):
-        part = images[start : start + BATCH]
-        size = next(size for size in (1, 8, BATCH) if size >= len(part))
+    """Compute images in batches of `SIZES`, for each size is compiled; what is added to fill one up is cut."""
+    found, start = [], 0
+    while start < len(images):
+        size = _size(len(images) - start)
+        part = images[start : start + size]
         filled = np.concatenate([part, np.zeros((size - len(part), *part.shape[1:]), part.dtype)])
         found.append(np.asarray(network.predict_on_batch(filled))[: len(part)])
+        start += size
     return np.concatenate(found)
+
+
+def _size(left: int) -> int:
+    """Return the largest of `SIZES` that so many images fill, all but a fifth."""
+    return max(size for size in SIZES if size == 1 or 5 * left >= 4 * size)
 
 
 def _of_record(path: Path) -> Card:
