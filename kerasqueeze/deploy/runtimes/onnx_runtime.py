@@ -57,6 +57,8 @@ def load(path: Path, threads: int | None = None) -> OnnxClassifier:
     # Rounded weights are restored once, as the file is loaded, not each time they are used.
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.intra_op_num_threads = threads or cores
+    # Else its threads keep the cores busy while they wait for each other, and photos are decoded on the same ones.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(read(path), options, providers=["CPUExecutionProvider"])
         properties = session.get_modelmeta().custom_metadata_map
