@@ -40,6 +40,18 @@ def test_batches_of_any_size_give_the_same(tiny):
         np.testing.assert_allclose(tiny.logits(images(41)[:count]), whole[:count], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [(1, [1]), (3, [1, 1, 1]), (5, [4, 1]), (7, [8]), (12, [8, 4]), (26, [32]), (41, [32, 8, 1])],
+)
+def test_batches_are_of_a_few_sizes_and_little_is_added_to_fill_them_up(tiny, monkeypatch, count, sizes):
+    asked = []
+    predict = tiny.network.predict_on_batch
+    monkeypatch.setattr(tiny.network, "predict_on_batch", lambda part: asked.append(len(part)) or predict(part))
+    assert tiny.logits(images(count)).shape == (count, 5)
+    assert asked == sizes
+
+
 def earlier(tmp_path, tiny, **settings):
     """Leave a network as earlier versions did: no card, the record beside it."""
     experiment = Experiment(name="old", about="", dataset="digits", image_size=64, **settings)
