@@ -14,7 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasqueeze.deploy.classifier import BATCH, Classifier
+from kerasqueeze.deploy.classifier import Classifier
+
+BATCH = 8
+"""Images in a batch at most: of 32 each takes as long, on few cores with less of it in their caches longer."""
 
 
 class Busy(Exception):
@@ -117,7 +120,7 @@ class Batcher:
     def warm(self) -> None:
         """Compute black images in the batch sizes that networks compile, so that no request waits for a compiler."""
         side = self.classifier.card.pixels
-        for size in (1, 4, 8, self.batch):
+        for size in (1, 4, self.batch):
             for maps in (False, True) if self.classifier.has_maps else (False,):
                 self._computed(np.zeros((size, side, side, 3), np.uint8), maps)
 
