@@ -65,7 +65,7 @@ class Network:
 
     Args:
         classifier: The network, warm.
-        queue: Requests that may be in work or wait; one more is refused.
+        queue: Photos that may be in work or wait; one more is refused.
         workers: Photos that are decoded at one time, each of which takes memory.
         patience: Seconds that a request waits at most for each of its steps.
         name: What people call it; default the classifier's.
@@ -104,7 +104,7 @@ class Network:
             Busy: There is too much to do.
         """
         start = time.perf_counter()
-        with self._place():
+        with self._place(len(files)):
             numbers = range(1, len(files) + 1) if len(files) > 1 else [0]
             squares = (self._square(number, data) for number, data in zip(numbers, files, strict=True))
             found = self.batcher.compute(squares, maps=False, coming=len(files))
@@ -116,14 +116,18 @@ class Network:
         self.batcher.close()
 
     @contextlib.contextmanager
-    def _place(self) -> Iterator[None]:
-        """Hold one of the places; asked for before a photo is decoded, which is most of the work."""
-        if not self._places.acquire(blocking=False):
-            raise Busy("too many photos are in work")
+    def _place(self, photos: int = 1) -> Iterator[None]:
+        """Hold a place for each photo; asked for before any is decoded, which would be for nothing."""
+        held = 0
         try:
+            while held < photos:
+                if not self._places.acquire(blocking=False):
+                    raise Busy("too many photos are in work")
+                held += 1
             yield
         finally:
-            self._places.release()
+            for _ in range(held):
+                self._places.release()
 
     def _square(self, number: int, data: bytes) -> np.ndarray:
         """Return a photo as the network takes it; of several it has a number."""
