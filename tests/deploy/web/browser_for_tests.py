@@ -69,9 +69,20 @@ class Visitor:
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
         self.page.on("request", self._asked)
+        self.page.on("filechooser", lambda chooser: None)  # from here on, not only once one is waited for
 
     def go(self, path: str = "/") -> None:
         self.page.goto(self.origin + path)
+
+    def follow(self, selector: str) -> None:
+        """Click on what leads to another page, and wait for that."""
+        with self.page.expect_navigation():
+            self.page.click(selector)
+
+    def enter(self) -> None:
+        """Press Enter on what leads to another page, and wait for that."""
+        with self.page.expect_navigation():
+            self.page.keyboard.press("Enter")
 
     def title(self) -> str:
         return self.page.inner_text("h1")

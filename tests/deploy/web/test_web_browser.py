@@ -89,20 +89,20 @@ def test_a_photo_is_sent_seen_found_again_and_deleted(visit, running, tmp_path):
     assert float(heat.evaluate("image => getComputedStyle(image).opacity")) == pytest.approx(chosen / 100)
     # another class has another map
     before = heat.get_attribute("src")
-    page.click(".guesses li:nth-child(2) a")
+    visitor.follow(".guesses li:nth-child(2) a")
     assert heat.get_attribute("src") != before and heat.evaluate("image => image.naturalWidth") > 0
     # the history finds it by a part of its name
     visitor.send("red")
-    page.click("text=History")
+    visitor.follow("text=History")
     assert page.locator(".card").count() == 2
     page.fill("#id_q", "BLUE th")
-    page.click("button:text('Search')")
-    page.click(".card a")
+    visitor.follow("button:text('Search')")
+    visitor.follow(".card a")
     assert page.url == address and visitor.title() == "Blue thing"
     number = address.rstrip("/").rpartition("/")[2]
     assert number in folders(running) and len(folders(running)) == 2
-    page.click("text=Delete this one")
-    page.click("button.danger")
+    visitor.follow("text=Delete this one")
+    visitor.follow("button.danger")
     assert "The photo (blue thing) is deleted." in page.inner_text(".note")
     assert number not in folders(running) and len(folders(running)) == 1
     assert page.locator(".card").count() == 1
@@ -116,11 +116,11 @@ def test_the_whole_history_is_deleted(visit, running):
     for colour in ("red", "blue"):
         visitor.send(colour)
     visitor.go("/history/")
-    visitor.page.click("text=Delete the whole history")
-    visitor.page.click("text=Keep them")
+    visitor.follow("text=Delete the whole history")
+    visitor.follow("text=Keep them")
     assert visitor.page.locator(".card").count() == len(folders(running)) == 2
-    visitor.page.click("text=Delete the whole history")
-    visitor.page.click("button.danger")
+    visitor.follow("text=Delete the whole history")
+    visitor.follow("button.danger")
     assert "2 photos deleted" in visitor.page.inner_text(".note")
     assert visitor.page.locator(".card").count() == len(folders(running)) == 0
 
@@ -174,20 +174,20 @@ def test_everything_works_without_scripts(visit, running):
     visitor = visit(java_script_enabled=False)
     page = visitor.page
     visitor.go()
-    page.click(".go button")
+    visitor.follow(".go button")
     assert page.inner_text(".problem p") == "Choose a photo first."
     visitor.refused(422)
     page.set_input_files("#id_photo", {"name": "a.png", "mimeType": "image/png", "buffer": photo("blue")})
-    page.click(".go button")
+    visitor.follow(".go button")
     assert visitor.title() == "Blue thing" and page.locator("#heat").is_visible()
     assert not page.locator("#strength").is_visible()
     page.click("noscript summary")
     assert page.get_by_alt_text("The photo without the map").is_visible()
-    page.click("text=History")
+    visitor.follow("text=History")
     page.fill("#id_q", "blue")
-    page.click("button:text('Search')")
-    page.click(".card .remove")
-    page.click("button.danger")
+    visitor.follow("button:text('Search')")
+    visitor.follow(".card .remove")
+    visitor.follow("button.danger")
     assert "No photo yet." in page.inner_text(".empty") and not folders(running)
 
 
@@ -206,25 +206,20 @@ def test_the_keyboard_alone_does_the_whole_way(visit, running, tmp_path):
     assert page.locator("#heat").evaluate("image => getComputedStyle(image).opacity") == "0"
     page.reload()
     visitor.tab_to("Skip to the content")
-    keys.press("Enter")
+    visitor.enter()
     visitor.tab_to("Map", most=1)  # nothing of the head is passed again
     page.reload()
     visitor.tab_to("History")
-    keys.press("Enter")
-    page.wait_for_url("**/history/")
+    visitor.enter()
     visitor.tab_to("Search by name")
     keys.type("blue")
-    keys.press("Enter")
-    page.wait_for_url("**/history/?q=blue")
+    visitor.enter()
     visitor.tab_to("Blue thing")
-    keys.press("Enter")
-    page.wait_for_url("**/photo/*/")
+    visitor.enter()
     visitor.tab_to("Delete this one")
-    keys.press("Enter")
-    page.wait_for_url("**/delete/")
+    visitor.enter()
     visitor.tab_to("Delete")
-    keys.press("Enter")
-    page.wait_for_url("**/history/")
+    visitor.enter()
     assert not folders(running)
 
 
@@ -244,7 +239,7 @@ def every_page(visitor: Visitor, running: Site) -> Iterator[str]:
         running.send_form("/", photo(colour))
     running.send_form("/", encoded(halves))
     visitor.go("/history/?q=red")
-    page.click(".card a")
+    visitor.follow(".card a")
     assert visitor.title() == "Not sure"
     yield "a photo that is not sure"
     visitor.send("blue")
