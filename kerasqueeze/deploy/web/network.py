@@ -75,7 +75,8 @@ class Network:
         self, classifier: Classifier, queue: int = 32, workers: int = 4, patience: float = 20.0, name: str = ""
     ):
         self.classifier, self.patience, self.name = classifier, patience, name or classifier.name
-        self.batcher = Batcher(classifier, waiting=queue, patience=patience)
+        # The places bound what waits; more fits the queue, for photos of refused requests stay there until their turn.
+        self.batcher = Batcher(classifier, waiting=4 * queue, patience=patience)
         self._places = threading.BoundedSemaphore(queue)
         self._decoders = threading.BoundedSemaphore(workers)
         self._explainer = threading.Lock()
