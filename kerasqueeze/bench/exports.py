@@ -108,7 +108,7 @@ def _row(
         "accuracy": round(accuracy.estimate, 4),
         "accuracy_low": round(accuracy.low, 4),
         "accuracy_high": round(accuracy.high, 4),
-        "lost": round(-both.estimate, 4),
+        "lost": round(-both.estimate, 4) + 0.0,  # no minus zero
         "lost_low": round(-both.high, 4),
         "lost_high": round(-both.low, 4),
         "calibration_error": round(calibration.reliability(sure, right).error, 4),
