@@ -27,6 +27,7 @@ def test_only_what_needs_other_flags_has_another_process(contestant, expected):
     assert Cell(contestant, "float32", "device", 8).worker == expected
 
 
+@pytest.mark.slow
 def test_numbers_are_written_and_who_fails_is_named(tmp_path):
     options = ["--seconds", "300", "--each", "200", "--burst", "0.01", "--rounds", "1", "--batches", "2"]
     options += [

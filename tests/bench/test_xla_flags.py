@@ -7,6 +7,7 @@ from kerasqueeze.bench import xla_flags
 from kerasqueeze.startup import xla
 
 
+@pytest.mark.slow
 def test_each_choice_is_measured_in_a_process_of_its_own(monkeypatch):
     monkeypatch.setattr(xla_flags, "CHOICES", {"individual_dot": "individual_dot", "default": None})
     lines: list[str] = []

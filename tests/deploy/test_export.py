@@ -159,6 +159,7 @@ class TestLitert:
         logits, maps = found.maps(images(3))
         np.testing.assert_allclose(maps.mean((1, 2)), logits, atol=limit)
 
+    @pytest.mark.slow
     def test_the_same_network_gives_the_same_bytes(self, tiny, tmp_path):
         for name in ("a.tflite", "b.tflite"):
             to_litert.write(tiny, tmp_path / name, "int8")

@@ -31,6 +31,7 @@ def test_pixels_in_logits_out(network):
     np.testing.assert_array_equal(network.predict_on_batch(pixels().astype("float32")), logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v2"])
 def test_without_a_size_images_of_any_size_give_what_a_network_of_that_size_gives(name):
     free, sized = (backbones.build(name, classes=7, image_size=size) for size in (None, SIZE))

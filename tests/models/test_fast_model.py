@@ -36,6 +36,7 @@ def same(model, x, tolerance, training=False):
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * (np.abs(b).max() + 1e-30))
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None, derandomize=True, phases=[Phase.generate])  # each compiles; no shrinking
 @given(st.sampled_from([3, 7]), st.integers(32, 45), st.integers(32, 45), st.integers(1, 7), st.booleans())
 def test_any_size_and_batch(kernel_size, height, width, count, relu):

@@ -107,6 +107,7 @@ def test_augmentation_without_views_falls_back_and_says_so(tmp_path, capsys):
     assert "the frozen front is computed in each step: photos are augmented anew" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_step_of_a_frozen_network_is_less_work():
     """XLA's own count of operations: forward and backward of all, of the last stage, of the head."""
     data = datasets.load("digits", image_size=32, limit=12)
@@ -129,6 +130,7 @@ def test_the_step_of_a_frozen_network_is_less_work():
     assert work["backbone"] < work["all_but_last_stage"] < 0.6 * work["none"]
 
 
+@pytest.mark.slow
 def test_photos_are_enlarged_on_the_device(tmp_path):
     """A network for 64 px on photos of 32 px, against the same photos enlarged by Keras before the run."""
     settings = TINY.override(enlarge=64, freeze="backbone", dropout=0.0)

@@ -87,6 +87,7 @@ def test_what_is_frozen_stays(data):
     assert set(moved.values()) == {0.0}
 
 
+@pytest.mark.slow
 def test_statistics_are_told_from_weights(data):
     found = inspection.run(TINY.override(model="mobilenet_v2"), data, steps=1)
     first = next(layer for layer in found.layers if layer.kind == "BatchNormalization")

@@ -144,6 +144,7 @@ def test_only_what_is_free_moves_and_has_optimizer_memory(tmp_path):
     assert sum(int(np.prod(variable.shape)) for variable in moments) == 2 * (512 * 10 + 10)
 
 
+@pytest.mark.slow
 def test_statistics_of_frozen_batch_normalisation_stay(tmp_path):
     data = datasets.load("digits", image_size=32, limit=12)
     settings = TINY.override(model="mobilenet_v2", freeze="backbone", cache_features=False, epochs=1)

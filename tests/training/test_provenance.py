@@ -64,6 +64,7 @@ def code_hash(package: Path) -> str:
     ).stdout.strip()
 
 
+@pytest.mark.slow
 def test_the_hash_of_the_code_is_that_of_what_it_does(tmp_path):
     package, cache = tmp_path / "kerasqueeze", tmp_path / "cache" / "code"
     shutil.copytree(Path(kerasqueeze.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))

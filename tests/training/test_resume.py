@@ -129,6 +129,7 @@ def script(out, *options):
     return [*command, "--image-size", "32", "--out", str(out), *options]
 
 
+@pytest.mark.slow
 def test_processes_that_are_killed(tmp_path):
     """Stopped by SIGTERM, SIGINT and SIGKILL within three epochs, then finished, against one that ran through."""
     subprocess.run(script(tmp_path / "through"), check=True, capture_output=True, timeout=300)

@@ -224,6 +224,7 @@ def test_the_test_photos_are_left_alone_where_asked(tmp_path, monkeypatch):
     assert run["validation"]["accuracy"] == pytest.approx(rows["accuracy_val"][0], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_small_crops_are_trained_on_and_whole_photos_scored(tmp_path):
     changed = TINY.override(image_size=40, crop_size=32, colour=0.3, erase=0.3, epochs=1)
     run = runner.run(changed, [0], out=tmp_path)["runs"]["0"]
