@@ -16,8 +16,8 @@ import numpy as np
 
 from kerasqueeze.deploy.classifier import Classifier
 
-BATCH = 8
-"""Images in a batch at most: of 32 each takes as long, on few cores with less of it in their caches longer."""
+BATCH = 4
+"""Images in a batch at most: of 32 each takes as long, and while four are computed the next four are decoded."""
 
 
 class Busy(Exception):
@@ -61,7 +61,7 @@ class Batcher:
         classifier: Classifier,
         waiting: int = 64,
         gather: float = 0.004,
-        hold: float = 0.03,
+        hold: float = 0.008,
         patience: float = 20.0,
         batch: int = BATCH,
     ):
@@ -120,7 +120,7 @@ class Batcher:
     def warm(self) -> None:
         """Compute black images in the batch sizes that networks compile, so that no request waits for a compiler."""
         side = self.classifier.card.pixels
-        for size in (1, 4, self.batch):
+        for size in sorted({1, 4, self.batch}):
             for maps in (False, True) if self.classifier.has_maps else (False,):
                 self._computed(np.zeros((size, side, side, 3), np.uint8), maps)
 
