@@ -73,7 +73,7 @@ def test_each_request_gets_its_own_answer_and_many_share_a_computation(started):
     for one, colour in zip(found, colours, strict=True):
         np.testing.assert_allclose(one.probabilities, expected(colour), rtol=1e-9)
         assert one.maps is None
-    assert sum(network.sizes) == 40 and len(network.sizes) < 20 and max(network.sizes) <= 8
+    assert sum(network.sizes) == 40 and len(network.sizes) < 20 and max(network.sizes) <= 4
 
 
 def test_maps_come_with_their_image(started):
@@ -226,5 +226,5 @@ def test_whoever_waits_when_it_stops_is_refused():
 def test_warming_computes_the_sizes_that_are_compiled(started):
     network = Channels(maps=True)
     started(network).warm()
-    assert network.sizes == [1, 1, 4, 4, 8, 8]
-    assert network.mapped == [1, 4, 8]
+    assert network.sizes == [1, 1, 4, 4]
+    assert network.mapped == [1, 4]
