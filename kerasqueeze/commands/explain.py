@@ -59,7 +59,8 @@ def main(arguments: argparse.Namespace) -> None:
         path = _free(arguments.out, Path(photo.name).stem, taken)
         sheets.save(sheets.explained(pixels, found, classifier.class_names), path)
         print(
-            f"{path}: " + ", ".join(f"{classifier.class_names[c]} {found.probabilities[c]:.3f}" for c in found.classes)
+            f"{shown(str(path))}: "
+            + ", ".join(f"{classifier.class_names[c]} {found.probabilities[c]:.3f}" for c in found.classes)
         )
     if failed:
         sys.exit(1)
@@ -67,7 +68,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 def _free(out: Path, stem: str, taken: set[Path]) -> Path:
     """Return a path that this command has not written yet: photos of two folders may have one name."""
-    stem = stem.replace("standard input", "photo")[:100]
+    stem = "".join(letter if letter.isprintable() else "_" for letter in stem)[:100]
     path, number = out / f"{stem}_explained.png", 2
     while path in taken:
         path, number = out / f"{stem}_{number}_explained.png", number + 1

@@ -60,7 +60,11 @@ def main(arguments: argparse.Namespace) -> None:
     assert isinstance(classifier, KerasClassifier)
     module = run.module_of(arguments.format, arguments.quantize)
     path = arguments.out or _beside(arguments.model, module.suffix(arguments.quantize), arguments.quantize)
-    if path.is_dir() or (path.exists() and not arguments.force):
+    if path.exists() and Path(arguments.model).exists() and path.samefile(arguments.model):
+        raise UserError(f"{path} is the network itself; name another file: --out FILE")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file: --out FILE")
+    if path.exists() and not arguments.force:
         raise UserError(f"{path} is there already; replace it with --force, or name another: --out FILE")
     images = calibration = None
     if arguments.photos:

@@ -27,6 +27,7 @@ def parser() -> options.Parser:
     )
     parser.add_argument("--count", type=options.count, default=24, metavar="N", help="photos to draw (default: 24)")
     parser.add_argument("--out", type=options.path, default="worst.png", metavar="FILE", help="default: worst.png")
+    parser.add_argument("--force", action="store_true", help="replace a picture that is there")
     return parser
 
 
@@ -36,6 +37,10 @@ def main(arguments: argparse.Namespace) -> None:
         raise UserError("no photos named; expected --data-dir DIR with one folder a class, or --dataset NAME")
     if arguments.out.is_dir():
         raise UserError(f"{arguments.out} is a folder; name a file for the picture: --out FILE.png")
+    if arguments.out.suffix.lower() != ".png":
+        raise UserError(f"{arguments.out} is no name for a picture; name one that ends in .png: --out FILE.png")
+    if arguments.out.exists() and not arguments.force:
+        raise UserError(f"{arguments.out} is there already; replace it with --force, or name another: --out FILE.png")
     options.check_out(arguments.out.parent)
     from kerasqueeze.deploy.runtimes import open_model
 

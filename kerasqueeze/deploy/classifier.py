@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasqueeze.class_names import readable
+from kerasqueeze.errors import UserError
 from kerasqueeze.models.card import Card
 
 BATCH = 32
@@ -39,7 +40,13 @@ class Classifier(ABC):
         return self.calibrated(self.logits(images))
 
     def calibrated(self, logits: np.ndarray) -> np.ndarray:
-        """Return the probabilities of logits (N, C) at the card's temperature."""
+        """Return the probabilities of logits (N, C) at the card's temperature.
+
+        Raises:
+            UserError: The logits are no finite numbers.
+        """
+        if not np.isfinite(logits).all():
+            raise UserError(f"{self.name} computes what is no number; its file is damaged: export or train it anew")
         return softmax(np.asarray(logits, np.float64) / self.card.temperature)
 
     def maps(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,8 +55,6 @@ class Classifier(ABC):
         Raises:
             UserError: The network's head is no convolution before the average, or the file does not give its maps.
         """
-        from kerasqueeze.errors import UserError
-
         raise UserError(f"{self.name} gives no class maps; explain it through its .keras file")
 
     def warm(self) -> None:

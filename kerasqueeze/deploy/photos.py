@@ -53,6 +53,8 @@ def find(names: Iterable[str]) -> list[Photo]:
 
 
 def _named(name: str) -> Iterator[Photo]:
+    if not name:
+        raise UserError("'' is no photo; expected a file, a folder, a pattern such as '*.jpg', or -")
     if name == STANDARD_INPUT:
         yield Photo("standard input", _standard_input())
         return

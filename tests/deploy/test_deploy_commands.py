@@ -105,6 +105,8 @@ def test_an_exported_file_needs_neither_keras_nor_jax(tiny_onnx, folder):
         (["evaluate", "--model", "ONNX", "--data-dir", ".", "--classes", "a"], "--classes chooses among those of a"),
         (["worst", "--model", "ONNX", "--data-dir", "nowhere"], "'nowhere' is not a folder"),
         (["worst", "--model", "ONNX", "--data-dir", ".", "--out", "."], ". is a folder; name a file for the picture"),
+        (["worst", "--model", "ONNX", "--data-dir", ".", "--out", "x.onnx"], "x.onnx is no name for a picture"),
+        (["predict", "--model", "ONNX", ""], "'' is no photo; expected a file, a folder"),
         (["explain", "ONNX", "nothing.jpg"], "no photo at 'nothing.jpg'"),
         (["export", "ONNX", "--format", "onnx"], "is for the runtime onnx, not keras"),
         (["export", "x.keras", "--format", "tflite"], "argument --format: invalid choice: 'tflite'"),
@@ -167,6 +169,8 @@ def test_worst_shows_the_highest_losses_first(call, tiny, tiny_onnx, folder, tmp
     assert losses == pytest.approx(sorted(true, reverse=True)[:4], abs=2e-3)
     with Image.open(tmp_path / "w.png") as picture:
         assert picture.width > 4 * 160
+    code, _, err = call("worst", "--model", tiny_onnx, "--data-dir", folder, "--out", tmp_path / "w.png")
+    assert code == 2 and "is there already; replace it with --force" in err
 
 
 def test_export_writes_beside_the_model_and_replaces_nothing_unasked(call, tiny, tiny_file, folder, tmp_path):
@@ -179,6 +183,8 @@ def test_export_writes_beside_the_model_and_replaces_nothing_unasked(call, tiny,
     code, out, err = call("export", model, "--format", "onnx", "--quantize", "int8")
     assert (code, out) == (2, "") and "is there already; replace it with --force" in err
     assert path.read_bytes() == before
+    code, _, err = call("export", model, "--format", "onnx", "--out", model, "--force")
+    assert code == 2 and "is the network itself" in err and model.read_bytes() == tiny_file.read_bytes()
     code, _, err = call("export", model, "--format", "onnx", "--quantize", "int5")
     assert code == 2 and "int5 rounds weights by what photos make of them; name some" in err
     code, _, err = call("export", model, "--format", "litert", "--quantize", "int5", "--photos", folder)

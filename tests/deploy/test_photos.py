@@ -183,5 +183,10 @@ def test_the_highest_come_first_and_equals_in_order():
     assert top(np.array([0.1, 0.4, 0.4, 0.05]), 3).tolist() == [1, 2, 0]
 
 
+def test_a_network_that_computes_no_numbers_is_refused():
+    with pytest.raises(UserError, match="computes what is no number; its file is damaged"):
+        Brightness().calibrated(np.array([[0.0, np.nan, 1.0]]))
+
+
 def test_softmax_of_large_logits_is_finite():
     np.testing.assert_allclose(softmax(np.array([1e5, 1e5 - np.log(3)])), [0.75, 0.25], rtol=1e-6)

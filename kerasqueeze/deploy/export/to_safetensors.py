@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasqueeze.data.listing import one_line
 from kerasqueeze.deploy.export.quantized import Quantized, stored
 from kerasqueeze.deploy.runtimes.keras_runtime import KerasClassifier, check_config, check_shapes, keep_compiled
 from kerasqueeze.errors import UserError
@@ -79,7 +80,12 @@ def open_written(path: Path) -> KerasClassifier:
         variable.assign(values.astype(np.float32) * (1 if scale is None else scale))
     check_shapes(path, network, card)
     keep_compiled()
-    return KerasClassifier(network, card, path)
+    found = KerasClassifier(network, card, path)
+    try:
+        found.warm()
+    except Exception as error:  # a damaged configuration may leave a layer without what it computes with
+        raise UserError(f"{path} is damaged ({type(error).__name__}: {one_line(error)})") from None
+    return found
 
 
 def _variables(network: Any) -> dict[str, Any]:
