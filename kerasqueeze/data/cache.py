@@ -7,10 +7,7 @@ for each other.
 
 import hashlib
 import json
-import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from kerasqueeze.data import decode
+from kerasqueeze.data.ahead import in_order
 from kerasqueeze.data.listing import short_digest, shown, some
 from kerasqueeze.data.progress import Progress
 from kerasqueeze.errors import UserError
@@ -191,7 +189,7 @@ def _build(entry: Path, key: dict[str, Any], photos: Photos, on_broken: str, pro
 
     with whole_file(block) as part, part.open("wb") as file:
         _write_header(file, len(photos.names), size)
-        for position, result in enumerate(_in_order(pixels, len(photos.names))):
+        for position, result in enumerate(in_order(pixels, range(len(photos.names)))):
             name = photos.names[position]
             if isinstance(result, decode.BrokenPhoto):
                 if on_broken == "fatal":
@@ -208,19 +206,6 @@ def _build(entry: Path, key: dict[str, Any], photos: Photos, on_broken: str, pro
     for other in entry.glob("*.npy"):
         if other.name != block.name:
             other.unlink()
-
-
-def _in_order(work: Callable[[int], Any], count: int) -> Iterator[Any]:
-    """Yield work(0), work(1), ... from one thread a core (Pillow lets go of the interpreter), few results ahead."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(cores) as pool:
-        ahead: deque[Future[Any]] = deque()
-        for position in range(count):
-            ahead.append(pool.submit(work, position))
-            if len(ahead) >= 16 * cores:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
 
 
 def _write_header(file: BinaryIO, count: int, size: int) -> None:

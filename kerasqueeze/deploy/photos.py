@@ -4,9 +4,7 @@ import glob
 import io
 import os
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +12,12 @@ import numpy as np
 from PIL import Image
 
 from kerasqueeze.data import decode
+from kerasqueeze.data.ahead import in_order
 from kerasqueeze.data.listing import readable
 from kerasqueeze.errors import UserError
 from kerasqueeze.models.card import Card
 
 STANDARD_INPUT = "-"
-_READ_AHEAD = 16
-"""Photos that a thread may be ahead of the network."""
 
 
 @dataclass(frozen=True)
@@ -134,23 +131,6 @@ def decoded(photos: Sequence[Photo], card: Card) -> Iterator[tuple[Photo, np.nda
             return error
 
     yield from zip(photos, in_order(one, photos), strict=True)
-
-
-def in_order(work: Callable[[Photo], np.ndarray | decode.BrokenPhoto], photos: Sequence[Photo]) -> Iterator:
-    """Yield work(photo) for each, in order, from one thread a core, a few photos ahead."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(cores) as pool:
-        ahead: deque[Future] = deque()
-        try:
-            for photo in photos:
-                ahead.append(pool.submit(work, photo))
-                if len(ahead) >= _READ_AHEAD * cores:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
 
 
 def as_png(pixels: np.ndarray) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from deploy_networks import CLASSES, images
 from PIL import Image
 
+from kerasqueeze.data.ahead import in_order
 from kerasqueeze.data.decode import BrokenPhoto
 from kerasqueeze.deploy import photos, predict
 from kerasqueeze.deploy.classifier import Classifier, softmax, top
@@ -172,7 +173,7 @@ def test_decoding_goes_no_further_ahead_than_it_has_to():
         asked.append(int(photo.name))
         return np.zeros((1, 1, 3), np.uint8)
 
-    results = photos.in_order(note, given)
+    results = in_order(note, given)
     for _ in range(10):
         next(results)
     assert len(asked) < 10 + 64 * 16

@@ -70,12 +70,8 @@ def _lowered(classifier: KerasClassifier) -> bytes:
         return logits, jax.nn.softmax(logits / card.temperature), *found[1:]
 
     images = jax.ShapeDtypeStruct((1, card.pixels, card.pixels, 3), jnp.uint8)
-    before = switch._chosen
-    switch.set_lowering("stock")  # LiteRT refuses what the fast form becomes
-    try:
+    with switch.stock():  # LiteRT refuses what the fast form becomes
         return jax_export.export(jax.jit(serve), platforms=["cpu"])(images).mlir_module_serialized
-    finally:
-        switch.set_lowering(before)
 
 
 def _convert(module: Path, card: Path, path: Path, quantize: str, outputs: list[str]) -> None:

@@ -65,9 +65,7 @@ def write(classifier: KerasClassifier, path: Path, quantize: str = "none", calib
         logits = found if card.activation == "logits" else jnp.log(found)
         return {"logits": logits, "probabilities": nn.softmax(logits / card.temperature)}
 
-    before = switch._chosen
-    switch.set_lowering("stock")
-    try:
+    with switch.stock():
         shape = f"(n, {card.pixels}, {card.pixels}, 3)"
         converted = jax2tf.convert(
             serve, polymorphic_shapes=[shape], native_serialization_platforms=["cpu"], with_gradient=False
@@ -78,8 +76,6 @@ def write(classifier: KerasClassifier, path: Path, quantize: str = "none", calib
         with tempfile.TemporaryDirectory() as folder:
             tf.saved_model.save(module, f"{folder}/saved_model", signatures={"serving_default": module.serve})
             _zip(Path(folder), card, path)
-    finally:
-        switch.set_lowering(before)
 
 
 def open_written(path: Path) -> SavedModelClassifier:

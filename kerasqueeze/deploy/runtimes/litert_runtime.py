@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasqueeze.data.ahead import cores
 from kerasqueeze.data.listing import one_line
 from kerasqueeze.deploy.classifier import BATCH, Classifier
 from kerasqueeze.errors import UserError
@@ -74,9 +75,8 @@ def load(path: Path, threads: int | None = None) -> LitertClassifier:
     data = path.read_bytes()
     try:
         card = _card(data, path)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         with _without_a_word():
-            interpreter = Interpreter(model_content=data, num_threads=threads or cores)
+            interpreter = Interpreter(model_content=data, num_threads=threads or cores())
             interpreter.allocate_tensors()
         found = LitertClassifier(interpreter, card, path)
     except UserError:

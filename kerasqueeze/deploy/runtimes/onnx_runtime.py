@@ -1,11 +1,11 @@
 """Networks computed by ONNX Runtime, without Keras and JAX: `.onnx` files that this package exported."""
 
 import lzma
-import os
 from pathlib import Path
 
 import numpy as np
 
+from kerasqueeze.data.ahead import cores
 from kerasqueeze.data.listing import one_line
 from kerasqueeze.deploy.classifier import BATCH, Classifier
 from kerasqueeze.errors import UserError
@@ -53,10 +53,9 @@ def load(path: Path, threads: int | None = None) -> OnnxClassifier:
         raise UserError("this needs onnxruntime; install it: pip install 'kerasqueeze[onnx]'") from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is wrong with a file is said below, in a line
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # Rounded weights are restored once, as the file is loaded, not each time they are used.
     options.add_session_config_entry("session.disable_quant_qdq", "1")
-    options.intra_op_num_threads = threads or cores
+    options.intra_op_num_threads = threads or cores()
     # Else its threads keep the cores busy while they wait for each other, and photos are decoded on the same ones.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

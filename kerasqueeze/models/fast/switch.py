@@ -1,5 +1,8 @@
 """The one switch between the fast and the stock computation."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import jax
 import keras
 
@@ -28,6 +31,17 @@ def set_lowering(lowering: str) -> None:
     if lowering not in LOWERINGS:
         raise unknown("lowering", lowering, LOWERINGS)
     _chosen = lowering
+
+
+@contextmanager
+def stock() -> Iterator[None]:
+    """Within the block networks are computed by their layers, as Keras does it."""
+    before = _chosen
+    set_lowering("stock")
+    try:
+        yield
+    finally:
+        set_lowering(before)
 
 
 def is_fast() -> bool:
