@@ -28,6 +28,7 @@ from kerasqueeze.models import layers
 from kerasqueeze.models.fast import set_lowering
 from kerasqueeze.models.fast.microbatch import MicroBatchModel
 from kerasqueeze.models.squeezenet import SqueezeNet1_1
+from kerasqueeze.startup.compiled import keep_compiled
 from kerasqueeze.training import runner
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.feed import STEPS, Feed
@@ -189,7 +190,7 @@ def main(path: str, precision: str, contestant: str) -> None:
         if precision == "bfloat16":
             keras.mixed_precision.set_global_policy("mixed_bfloat16")
         set_lowering("stock")
-        runner.keep_compiled()
+        keep_compiled()
         split = photos(path)
         versions = {name: importlib.metadata.version(name) for name in ("jax", "keras")}
         say({"device": jax.devices()[0].device_kind, **versions})

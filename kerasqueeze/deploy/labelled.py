@@ -154,8 +154,8 @@ def match(names: Sequence[str], known: Sequence[str], unknown: str = "fatal") ->
             close = difflib.get_close_matches(_folded(name), read, 1)
             hint = f"; the nearest is {known[read[close[0]]]!r}" if close else ""
             raise UserError(
-                f"{listing.shown(name)!r} is none of the {len(known)} classes{hint}; rename it, or leave such out with "
-                "--skip-unknown"
+                f"{listing.shown(name)!r} is none of the {len(known)} classes{hint}; name it as the "
+                "network does, or leave such folders out (--skip-unknown)"
             )
         if number is not None and number in found:
             first = names[found.index(number)]

@@ -4,7 +4,6 @@ Read `run`, then `_train`, then `fit.fit`.
 """
 
 import datetime
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from kerasqueeze.files import cache_dir, whole_file
 from kerasqueeze.models import backbones, card, stages
 from kerasqueeze.models.imagenet_classes import imagenet_numbers
 from kerasqueeze.startup import hugepages
+from kerasqueeze.startup.compiled import keep_compiled
 from kerasqueeze.training import calibration, numerics, optimizers, provenance, record
 from kerasqueeze.training.experiment import Experiment
 from kerasqueeze.training.feed import Feed
@@ -195,13 +195,6 @@ def _check_photos(experiment: Experiment, data: datasets.DataSet) -> None:
         )
     if experiment.head == "imagenet_slice":
         imagenet_numbers(data.class_names)
-
-
-def keep_compiled() -> None:
-    """Let JAX keep what it compiles on disk, so that the next run of the same shapes begins at once."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a user's own choice stands
-        jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small programs are many
 
 
 def _warn_of_small_pages() -> None:

@@ -23,8 +23,11 @@ def test_classes_are_matched_by_name_wordnet_id_and_how_they_read():
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["beagel"], "'beagel' is none of the 4 classes; the nearest is 'n02088364-beagle'; rename it"),
-        (["zzz"], "'zzz' is none of the 4 classes; rename it"),
+        (
+            ["beagel"],
+            "'beagel' is none of the 4 classes; the nearest is 'n02088364-beagle'; name it as the network does",
+        ),
+        (["zzz"], "'zzz' is none of the 4 classes; name it as the network does"),
         (["beagle", "n02088364"], "'beagle' and 'n02088364' both mean the class 'n02088364-beagle'"),
     ],
 )

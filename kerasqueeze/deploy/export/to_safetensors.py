@@ -14,9 +14,10 @@ import numpy as np
 
 from kerasqueeze.data.listing import one_line
 from kerasqueeze.deploy.export.quantized import Quantized, stored
-from kerasqueeze.deploy.runtimes.keras_runtime import KerasClassifier, check_config, check_shapes, keep_compiled
+from kerasqueeze.deploy.runtimes.keras_runtime import KerasClassifier, check_config, check_shapes
 from kerasqueeze.errors import UserError
 from kerasqueeze.models.card import Card
+from kerasqueeze.startup.compiled import keep_compiled
 
 SUFFIX = ".safetensors"
 QUANTIZE = ("none", "float16", "int8")

@@ -1,14 +1,12 @@
 """Networks computed by Keras on JAX: `.keras` files, and SqueezeNet with ImageNet's own weights and classes."""
 
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
 import keras
 import numpy as np
 from keras import layers
@@ -17,12 +15,12 @@ from kerasqueeze import history
 from kerasqueeze.data.listing import one_line
 from kerasqueeze.deploy.classifier import BATCH, Classifier
 from kerasqueeze.errors import UserError, unknown
-from kerasqueeze.files import cache_dir
 from kerasqueeze.models import backbones, card  # the backbones' module registers the classes that files name
 from kerasqueeze.models.card import Card
 from kerasqueeze.models.imagenet_classes import imagenet_classes
 from kerasqueeze.models.squeezenet import DEFAULT_SIZE
 from kerasqueeze.models.weights.keras_files import MAX_MEMBER
+from kerasqueeze.startup.compiled import keep_compiled
 
 TRUSTED = ("keras", "kerasqueeze")
 """Packages whose classes a model file may name."""
@@ -119,13 +117,6 @@ def map_layer(network: keras.Model) -> Any:
     if len(names) < 2 or not isinstance(names[-1], layers.GlobalAveragePooling2D):
         return None
     return names[-2] if isinstance(names[-2], layers.ReLU | layers.Conv2D) else None
-
-
-def keep_compiled() -> None:
-    """Let JAX keep what it compiles on disk, so that the next start of the same shapes begins at once."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a user's own choice stands
-        jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _in_batches(network: keras.Model, images: np.ndarray) -> np.ndarray:
